@@ -1,0 +1,62 @@
+"""What tests need beyond Python, and how they say that it is missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+REQUIRED = {name for name in os.environ.get("TMSTREAM_REQUIRE", "").split(",") if name}
+
+
+def _missing(what: str, reason: str) -> None:
+    """Skip with the reason printed, or fail where this machine was said to have it."""
+    if what in REQUIRED:
+        pytest.fail(f"TMSTREAM_REQUIRE names {what}, but {reason}")
+    pytest.skip(reason)
+
+
+def data_folder() -> Path:
+    """Return where the real labelled data would be."""
+    return Path(os.environ.get("TMSTREAM_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def needs_data() -> Callable[[str], Path]:
+    """Return a function from a set's name to its folder; it skips when the set is not here."""
+
+    def folder(name: str) -> Path:
+        path = data_folder() / name
+        if not path.is_dir():
+            _missing("data", f"no real data at {path} (set TMSTREAM_DATA)")
+        return path
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def needs_portaudio() -> None:
+    """Skip without PortAudio."""
+    try:
+        import sounddevice  # noqa: F401
+    except OSError as error:
+        _missing("portaudio", f"PortAudio is not installed ({error}); apt-get install libportaudio2")
+
+
+@pytest.fixture(scope="session")
+def needs_chromium() -> str:
+    """Return the path of Chromium; skip without it."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+    if not found:
+        _missing("chromium", "no Chromium on the PATH; apt-get install chromium")
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep tokens, logs and backups of a test in its own folder."""
+    monkeypatch.setenv("TMSTREAM_STATE", str(tmp_path / "state"))

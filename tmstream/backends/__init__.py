@@ -1,0 +1,1 @@
+"""The only doors to big libraries, and the files they load."""

@@ -1,0 +1,1 @@
+"""Sources: where packets enter the house."""

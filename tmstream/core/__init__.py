@@ -1,0 +1,1 @@
+"""Words and sums: the payloads, the protocols, the wire."""

@@ -1,0 +1,71 @@
+"""What the engine hands a node in ``open``: how a sink meets the server, and a head its examples.
+
+Services are found by their type, so ``core`` knows none of them and no room imports another:
+``services.get(Hub)``, ``services.get(Project)``, ``services.get(History)``, ``services.get(Commands)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol, TypeVar
+
+from .clock import Clock
+from .errors import InputError
+
+S = TypeVar("S")
+
+Handler = Callable[[Any], Awaitable[Any]]
+
+
+class Services(Protocol):
+    """The part of the house that one node may use."""
+
+    node: str  #: this node's name in the pipeline
+    sources: tuple[str, ...]  #: names of the source nodes upstream of it
+    clock: Clock  #: the clock its packets are stamped with
+
+    def get(self, kind: type[S]) -> S:
+        """Return the one service of this type.
+
+        Raises:
+            ContractError: this pipeline runs without it.
+        """
+        ...
+
+    def find(self, kind: type[S]) -> S | None:
+        """Return the service of this type, or None."""
+        ...
+
+    def notice(self, message: str | None) -> None:
+        """Show a line in this node's status (what is wrong, what to do) until it is taken back.
+
+        May be called from any thread.
+        """
+        ...
+
+
+class Commands:
+    """Carries a command (a struct of `core.messages`) to whoever handles it."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[type, Handler] = {}
+
+    def route(self, kinds: Iterable[type], handler: Handler) -> None:
+        """Send commands of these types to ``handler``; a second route replaces the first."""
+        self._handlers.update(dict.fromkeys(kinds, handler))
+
+    def handled(self) -> frozenset[type]:
+        """Return the command types somebody handles."""
+        return frozenset(self._handlers)
+
+    async def dispatch(self, command: Any) -> Any:
+        """Return the handler's result, plain data ready for JSON.
+
+        Raises:
+            InputError: nobody handles it here, or it was refused.
+        """
+        handler = self._handlers.get(type(command))
+        if handler is None:
+            kind = type(command).__struct_config__.tag
+            raise InputError(f"this pipeline has no node that handles {kind!r}")
+        return await handler(command)

@@ -1,0 +1,1 @@
+"""From wavering scores to events."""

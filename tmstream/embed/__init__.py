@@ -1,0 +1,1 @@
+"""From features to one vector in a named space."""

@@ -1,0 +1,1 @@
+"""From a YAML file to a running graph; knows shapes, never a particular node."""

@@ -1,0 +1,1 @@
+"""From samples and pictures to log-mel frames and landmarks."""

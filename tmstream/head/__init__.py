@@ -1,0 +1,1 @@
+"""The k-nearest-neighbour head that every modality shares."""

@@ -1,0 +1,1 @@
+"""Teach, classify and judge from files."""

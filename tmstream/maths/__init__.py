@@ -1,0 +1,1 @@
+"""Arrays in, arrays out; each file is tested against an oracle."""

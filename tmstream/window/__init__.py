@@ -1,0 +1,1 @@
+"""Cutting, stacking and thinning a stream."""

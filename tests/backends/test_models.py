@@ -1,0 +1,83 @@
+"""Models are checked before they are loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tmstream.backends.models import catalogue, find_model
+from tmstream.backends.onnx import OnnxModel
+from tmstream.core.errors import ModelError
+from tmstream.core.resources import resource
+
+TABLE = """
+[tiny]
+task = "t"
+file = "tiny.onnx"
+sha256 = "{sha256}"
+source = "s"
+licence = "MIT"
+licence_file = "licence.txt"
+input = "i"
+output = "o"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "tiny.onnx").write_bytes(b"not a graph")
+    known = find_model("", path=str(tmp_path / "tiny.onnx")).sha256
+    (tmp_path / "models.toml").write_text(TABLE.format(sha256=known))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", sorted(catalogue()))
+def test_every_shipped_model_is_the_one_that_models_toml_names(name: str) -> None:
+    entry = find_model(name).entry
+    assert entry is not None
+    assert (resource("models") / entry.licence_file).stat().st_size > 500
+
+
+def test_a_flipped_bit_is_reported_and_never_loaded(folder: Path) -> None:
+    assert find_model("tiny", folder=folder).entry is not None
+    (folder / "tiny.onnx").write_bytes(b"not a grapi")
+    with pytest.raises(ModelError, match=r"model tiny: .*damaged.*build\.py tiny"):
+        find_model("tiny", folder=folder)
+
+
+def test_a_missing_file_and_an_unknown_name_are_one_clear_line(folder: Path) -> None:
+    (folder / "tiny.onnx").unlink()
+    with pytest.raises(ModelError, match="model tiny: cannot read"):
+        find_model("tiny", folder=folder)
+    with pytest.raises(ModelError, match=r"'huge' is not in models\.toml; it has tiny"):
+        find_model("huge", folder=folder)
+
+
+def test_a_malformed_table_is_one_clear_line(folder: Path) -> None:
+    (folder / "models.toml").write_text("[tiny]\nfile = 3\n")
+    with pytest.raises(ModelError, match=r"models\.toml: "):
+        find_model("tiny", folder=folder)
+    with pytest.raises(ModelError, match="cannot be read"):
+        catalogue(folder / "nowhere")
+
+
+def test_a_file_the_user_brings_is_hashed_and_must_be_a_model(folder: Path) -> None:
+    own = find_model("", path=str(folder / "tiny.onnx"))
+    assert own.entry is None
+    with pytest.raises(ModelError, match="onnxruntime cannot load it"):
+        OnnxModel(own)
+    with pytest.raises(ModelError, match="cannot read"):
+        find_model("", path=str(folder / "none.onnx"))
+
+
+def test_the_speech_mel_answers_the_same_however_it_is_cut() -> None:
+    """The reason for the absolute floor: the original differs by up to 12 units."""
+    rng = np.random.default_rng(1)
+    samples = rng.normal(0, 1, 16000) * np.linspace(0, 1, 16000) ** 6 * 8000
+    mel = OnnxModel(find_model("speech_mel"))
+    whole = mel.run(samples[None].astype(np.float32))[0, 0]
+    for first in (0, 40, 88):
+        part = samples[None, first * 160 : (first + 7) * 160 + 512].astype(np.float32)
+        np.testing.assert_allclose(mel.run(part)[0, 0], whole[first : first + 8], atol=1e-3)

@@ -1,0 +1,138 @@
+"""Learned metrics in closed form: scale every number sensibly, then turn towards what separates labels.
+
+Nothing here iterates, and nothing holds the interpreter lock for long: sums and products of matrices,
+one linear solve of the smaller of (examples, dimensions), and one small symmetric eigenproblem
+(as many rows as labels). scikit-learn's eigen solver does the same in 0.83 s at 1280 dimensions.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from tmstream.core.packet import Float32
+
+from .neighbours import unit_rows
+
+Float64: TypeAlias = npt.NDArray[np.float64]
+
+#: A direction whose class means spread less than this part of the widest is rounding error.
+RANK_TOLERANCE = 1e-6
+#: Least variance, relative to the mean variance, that is believed: a constant must not explode.
+VARIANCE_FLOOR = 1e-3
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """An affine map after which the cosine is taken: ``((x - mean) * scale) @ projection``.
+
+    ``mean`` and ``scale`` are (d,); ``projection`` is (d, m), or None for no projection.
+    """
+
+    mean: Float32
+    scale: Float32
+    projection: Float32 | None = None
+
+    @property
+    def dimensions(self) -> int:
+        """Return how many numbers a mapped vector has."""
+        return int((self.mean if self.projection is None else self.projection[0]).shape[0])
+
+    def apply(self, vectors: Float32) -> Float32:
+        """Return ``vectors`` (n, d) mapped, each row scaled to length 1."""
+        moved = (vectors - self.mean) * self.scale
+        return unit_rows(moved if self.projection is None else moved @ self.projection)
+
+
+def identity(dimensions: int) -> Metric:
+    """Return the plain cosine."""
+    return Metric(np.zeros(dimensions, np.float32), np.ones(dimensions, np.float32))
+
+
+def standardise(vectors: Float32, weights: Float64, prior: float) -> Metric:
+    """Return the metric that gives every number about mean 0 and spread 1.
+
+    ``vectors`` is (n, d), ``weights`` (n,) says how much each row counts. A handful of rows knows
+    little, so mean and variance are pulled towards an unscaled space (mean 0; every variance the mean
+    variance) as if ``prior`` further rows had shown just that.
+    """
+    trust = effective_count(weights) / (effective_count(weights) + prior)
+    share = weights / weights.sum()
+    x = vectors.astype(np.float64)
+    mean = share @ x
+    variance = share @ (x - mean) ** 2
+    typical = variance.mean() if variance.mean() > 0 else max(float((mean**2).mean()), 1.0)
+    pulled = trust * variance + (1 - trust) * typical
+    scale = 1 / np.sqrt(np.maximum(pulled, VARIANCE_FLOOR * typical))
+    return Metric((trust * mean).astype(np.float32), scale.astype(np.float32))
+
+
+def effective_count(weights: Float64) -> float:
+    """Return how many equal rows weigh as much as these (Kish 1965): ``(sum w)^2 / sum w^2``."""
+    return float(weights.sum() ** 2 / (weights**2).sum())
+
+
+def ledoit_wolf(centred: Float64) -> float:
+    """Return the shrinkage of the covariance of ``centred`` (n, d) rows of mean 0, between 0 and 1.
+
+    Ledoit and Wolf (2004), "A well-conditioned estimator for large-dimensional covariance matrices".
+    Computed from whichever product, d x d or n x n, is the smaller: their Frobenius norms are equal.
+    """
+    n, d = centred.shape
+    squared_length = (centred**2).sum(axis=1)
+    product = centred @ centred.T if n < d else centred.T @ centred
+    frobenius = float((product**2).sum()) / n**2
+    mu = float(squared_length.sum()) / n / d
+    delta = (frobenius - d * mu**2) / d
+    beta = (float((squared_length**2).sum()) / n - frobenius) / (d * n)
+    return 1.0 if delta <= 0 else min(max(beta, 0.0), delta) / delta
+
+
+def discriminate(
+    vectors: Float64, codes: npt.NDArray[np.intp], shrinkage: float | None = None
+) -> Float64 | None:
+    """Return the shrinkage linear discriminants (d, m) of ``vectors`` (n, d), m < labels.
+
+    ``codes`` (n,) numbers the label of each row from 0. Fisher's discriminants with the Ledoit-Wolf
+    shrunk covariance within labels: the mapped within-label covariance is the identity. None when
+    there is nothing to learn from: fewer than two labels, or no label with two different rows.
+    """
+    labels = int(codes.max()) + 1 if codes.size else 0
+    sizes = np.bincount(codes, minlength=labels).astype(np.float64)
+    if labels < 2 or len(vectors) <= labels:
+        return None
+    means = np.zeros((labels, vectors.shape[1]))
+    np.add.at(means, codes, vectors)
+    means /= sizes[:, None]
+    within = vectors - means[codes]
+    if not (within**2).sum() > 0:
+        return None
+    between = means - means.mean(axis=0)  # every label counts alike, however often it was taught
+    amount = ledoit_wolf(within) if shrinkage is None else shrinkage
+    solved = _solve_shrunk(within, amount, between.T)
+    spread = between @ solved  # between' S^-1 between: labels x labels
+    values, turns = np.linalg.eigh((spread + spread.T) / 2)
+    kept = values > RANK_TOLERANCE * max(values.max(), 0.0)
+    if not kept.any():
+        return None
+    return solved @ (turns[:, kept] / np.sqrt(values[kept]))  # type: ignore[no-any-return]
+
+
+def _solve_shrunk(within: Float64, amount: float, right: Float64) -> Float64:
+    """Return ``S^-1 right`` for ``S = (1-amount) within'within/n + amount mu I``.
+
+    With fewer rows than dimensions by Woodbury's identity, in n x n instead of d x d.
+    """
+    n, d = within.shape
+    mu = float((within**2).sum()) / n / d
+    ridge = max(amount, 1e-4) * mu
+    part = (1 - amount) / n
+    if n >= d or part == 0:
+        covariance = part * (within.T @ within)
+        covariance[np.diag_indices(d)] += ridge
+        return np.linalg.solve(covariance, right)
+    inner = part * (within @ within.T)
+    inner[np.diag_indices(n)] += ridge
+    return (right - part * (within.T @ np.linalg.solve(inner, within @ right))) / ridge

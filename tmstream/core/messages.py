@@ -1,4 +1,4 @@
-"""The wire, protocol 1: every message as a struct. The JSON Schema and the docs are made from these.
+"""The wire, protocol 1: every message as a struct; JSON Schema and docs are made from these.
 
 Server to client: ``ServerMessage``. Client to server: ``ClientMessage``; each carries an ``id`` and
 gets exactly one `Reply`. Who may send what is decided in `server.policy`, from the same types.
@@ -156,6 +156,20 @@ class Reply(Message, frozen=True, tag="reply", omit_defaults=True):
     error: ErrorPart | None = None
 
 
+class OriginRefused(Message, frozen=True, tag="origin_refused"):
+    """A page that is not on the list wanted to listen; only told to control, who may allow it."""
+
+    origin: str
+
+
+class MediaAck(Message, frozen=True, tag="media_ack", omit_defaults=True):
+    """A picture or sound block of this browser was used (or not, and why); send the next."""
+
+    kind: Literal["microphone", "camera"]
+    seq: int
+    error: str | None = None
+
+
 ServerMessage: TypeAlias = (
     Hello
     | Prediction
@@ -164,11 +178,15 @@ ServerMessage: TypeAlias = (
     | PresenceMessage
     | SpectrumMessage
     | StatusMessage
+    | OriginRefused
+    | MediaAck
     | Reply
 )
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True):
+class Command(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True
+):
     """Base of everything a client sends."""
 
     id: int | str
@@ -320,6 +338,18 @@ class Simulate(Command, frozen=True, tag="simulate"):
     event: Literal["trigger", "enter", "leave"] = "trigger"
 
 
+class AllowOrigin(Command, frozen=True, tag="allow_origin"):
+    """Let pages of this origin listen (never more than that)."""
+
+    origin: str
+
+
+class NewCode(Command, frozen=True, tag="new_code"):
+    """Ask for a one-time code, to open another page in a role; it is good for a minute."""
+
+    role: Literal["viewer", "attendant", "control"] = "control"
+
+
 ClientMessage: TypeAlias = (
     Auth
     | Subscribe
@@ -345,4 +375,6 @@ ClientMessage: TypeAlias = (
     | Clip
     | Relabel
     | Simulate
+    | AllowOrigin
+    | NewCode
 )

@@ -29,7 +29,7 @@ class Value(msgspec.Struct, frozen=True, eq=False):
     """Base of payloads: an immutable record, compared by identity because it holds arrays."""
 
 
-class Ledger(Value):
+class Ledger(Value, frozen=True, eq=False):
     """When a packet's evidence passed the rooms, on the engine's clock; filled in by the engine."""
 
     captured_us: int  #: the newest raw sample behind it was handed over by its source
@@ -37,7 +37,7 @@ class Ledger(Value):
     scored_us: int | None = None  #: the head had voted
 
 
-class Packet(Value, Generic[T]):
+class Packet(Value, Generic[T], frozen=True, eq=False):
     """One item of one stream.
 
     ``t_us`` is the capture instant of the first sample; from `Embedding` onward it is the onset of
@@ -54,20 +54,20 @@ class Packet(Value, Generic[T]):
         return Packet(self.t_us, data, self.ledger)
 
 
-class Audio(Value):
+class Audio(Value, frozen=True, eq=False):
     """``samples`` is float32 ``(n, channels)`` in [-1, 1], at ``rate_hz``."""
 
     samples: Float32
     rate_hz: int
 
 
-class Image(Value):
+class Image(Value, frozen=True, eq=False):
     """``pixels`` is uint8 ``(h, w, 3)``, RGB, never mirrored."""
 
     pixels: UInt8
 
 
-class Landmarks(Value):
+class Landmarks(Value, frozen=True, eq=False):
     """Keypoints of one person, hand or face.
 
     ``points`` is float32 ``(points, 4)``: x and y normalised to the picture (0..1, y down), z in
@@ -81,7 +81,7 @@ class Landmarks(Value):
     side: Literal["left", "right"] | None = None  #: of a hand: the person's own left or right
 
 
-class Features(Value):
+class Features(Value, frozen=True, eq=False):
     """``values`` is float32 ``(frames, bins)``; one frame every ``hop_s`` seconds."""
 
     values: Float32
@@ -89,7 +89,7 @@ class Features(Value):
     level_db: float | None = None  #: of a display spectrum: RMS level, dB re full scale
 
 
-class Embedding(Value):
+class Embedding(Value, frozen=True, eq=False):
     """``vector`` is float32 ``(d,)``; ``space`` names the embedder and variant that made it."""
 
     vector: Float32
@@ -101,7 +101,7 @@ class Embedding(Value):
     take: int | None = None  #: number of the sound or movement; shared by its phases
 
 
-class Absent(Value):
+class Absent(Value, frozen=True, eq=False):
     """Nothing there, and why: ``silence``, ``no_person``, ``too_dark``, ``not_finite`` ..."""
 
     space: str
@@ -110,7 +110,7 @@ class Absent(Value):
     subject: str | None = None
 
 
-class Result(Value):
+class Result(Value, frozen=True, eq=False):
     """One label's share of the vote, and how close the nearest of its examples is (both 0..1)."""
 
     label: str
@@ -118,7 +118,7 @@ class Result(Value):
     closeness: float
 
 
-class Neighbour(Value):
+class Neighbour(Value, frozen=True, eq=False):
     """An example that voted: the receipt of an answer."""
 
     id: str  #: uuid of the example
@@ -127,7 +127,7 @@ class Neighbour(Value):
     space: str
 
 
-class Scores(Value):
+class Scores(Value, frozen=True, eq=False):
     """The head's answer. ``label`` is None when nothing fits, and ``rejected`` then says why."""
 
     label: str | None
@@ -141,9 +141,10 @@ class Scores(Value):
     phase: Phase = "frame"
     take: int | None = None
     neighbours: tuple[Neighbour, ...] = ()
+    node: str = ""  #: the head that answered, as the pipeline names it
 
 
-class Event(Value):
+class Event(Value, frozen=True, eq=False):
     """Something began, lasts, ended or was recognised once; ``onset_us`` is when it began."""
 
     event: EventKind
@@ -156,7 +157,7 @@ class Event(Value):
     end_us: int | None = None  #: end of the evidence, for the latency ledger
 
 
-class Presence(Value):
+class Presence(Value, frozen=True, eq=False):
     """A person arrived, departed or changed: information, never a reason to reject anyone."""
 
     subject: str
@@ -165,13 +166,13 @@ class Presence(Value):
     cut_off: tuple[str, ...] = ()  #: parts outside the picture, e.g. ("legs",)
 
 
-class Gap(Value):
+class Gap(Value, frozen=True, eq=False):
     """The stream was interrupted: rings reset, what was entered leaves, time re-anchors."""
 
     reason: str
 
 
-class NodeStatus(Value):
+class NodeStatus(Value, frozen=True, eq=False):
     """How one node fares; every field but ``state`` covers the last seconds."""
 
     state: Literal["running", "waiting", "failed"]
@@ -182,7 +183,7 @@ class NodeStatus(Value):
     message: str | None = None  #: what is wrong, and what to do
 
 
-class Status(Value):
+class Status(Value, frozen=True, eq=False):
     """All nodes at once; the engine hands it to every sink that takes it."""
 
     nodes: Mapping[str, NodeStatus]

@@ -1,0 +1,247 @@
+"""The process in which MediaPipe lives: frames in by shared memory, landmarks out by a pipe.
+
+Apart from its owner because MediaPipe (1) reports usage to Google about once a minute, (2) has a
+graph that dies for good after one bad frame, and (3) shares Python's lock: beside a busy thread an
+in-process call takes twice as long. Here the network is shut before it is imported, and a fault
+costs one process. Started by `landmarker.Landmarker`, never by hand.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import signal
+import struct
+import sys
+import threading
+from collections.abc import MutableMapping
+from typing import IO, Any, Literal, NamedTuple
+
+#: Bytes of the shared picture: 16 megapixels of RGB. Pages that are never touched cost nothing.
+FRAME_BYTES = 16_000_000 * 3
+
+Op = Literal[0, 1, 2]
+VIDEO, STILL, FORGET = 0, 1, 2  #: the next frame of a stream; a picture by itself; drop the stream
+
+REQUEST = struct.Struct("<BIIIf")  # op, serial, height, width, milliseconds since the last frame
+REPLY = struct.Struct("<IIBI")  # serial, bytes that follow, 0 landmarks | 1 error text, how many
+SUBJECT = struct.Struct("<fb")  # score, side: -1 left, 1 right, 0 none; then points x 4 float32
+
+DEAD_PROXY = "http://127.0.0.1:9"
+
+
+class Job(NamedTuple):
+    """What to load, as the command line carries it."""
+
+    task: str  #: "body" or "hands"
+    model: str
+    count: int  #: most people or hands to look for
+    detection: float  #: lowest score of a new one
+    presence: float  #: lowest score to keep following one
+    memory: str  #: descriptor (POSIX) or name (Windows) of the shared picture
+
+
+def shut_proxies(env: MutableMapping[str, str]) -> None:
+    """Send every HTTP client of this environment to a port where nobody listens.
+
+    ``no_proxy`` in either case would open the door again (measured with strace on 1.2.2).
+    """
+    for name in ("https_proxy", "http_proxy", "all_proxy"):
+        env[name] = env[name.upper()] = DEAD_PROXY
+    for name in ("no_proxy", "NO_PROXY"):
+        env.pop(name, None)
+
+
+def shut_sockets() -> bool:
+    """Refuse this process, for good, every socket that is not AF_UNIX; return whether that worked.
+
+    A seccomp filter (Linux, x86-64 and arm64, no root needed): ``socket`` of another family and
+    ``io_uring_setup``, which could make one unseen, fail with EACCES.
+    """
+    machines = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
+    if sys.platform != "linux" or os.uname().machine not in machines:
+        return False
+    architecture, socket_call = machines[os.uname().machine]
+    load, equal, at_least, leave = 0x20, 0x15, 0x35, 0x06
+    allow, refuse = 0x7FFF0000, 0x00050000 | 13
+    program = [  # (code, jump if true, jump if false, value); jumps count from the next line
+        (load, 0, 0, 4),  # the architecture of the call
+        (equal, 0, 6, architecture),
+        (load, 0, 0, 0),  # its number
+        (at_least, 4, 0, 0x40000000),  # the x32 numbers of x86-64
+        (equal, 3, 0, 425),  # io_uring_setup
+        (equal, 0, 3, socket_call),
+        (load, 0, 0, 16),  # its first argument: the family
+        (equal, 1, 0, 1),  # AF_UNIX
+        (leave, 0, 0, refuse),
+        (leave, 0, 0, allow),
+    ]
+    code = b"".join(struct.pack("HBBI", *line) for line in program)
+    lines = ctypes.create_string_buffer(code, len(code))
+    # struct sock_fprog: a 16-bit length, padding, a pointer.
+    header = ctypes.create_string_buffer(
+        struct.pack("H6xP", len(program), ctypes.addressof(lines)), 16
+    )
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    no_new_privileges, set_seccomp, filter_mode = 38, 22, 2
+    if prctl(no_new_privileges, 1, 0, 0, 0) != 0:
+        return False
+    return bool(prctl(set_seccomp, filter_mode, ctypes.byref(header), 0, 0) == 0)
+
+
+def die_with_owner(life: IO[bytes]) -> None:
+    """End when the owner does, however it ends: by signal on Linux, by end of file everywhere."""
+    if sys.platform == "linux":
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL, 0, 0, 0)
+
+    def watch() -> None:
+        while life.read(1):
+            pass
+        os._exit(0)
+
+    threading.Thread(target=watch, name="owner", daemon=True).start()
+
+
+class Graphs:
+    """MediaPipe's two graphs for one job: one that follows a stream, one for single pictures.
+
+    A single picture must not pass through the stream's graph: with one person its smoothing carries
+    visibility over even a blank frame (measured: 0.54 off).
+    """
+
+    def __init__(self, job: Job) -> None:
+        from mediapipe.tasks.python import vision
+        from mediapipe.tasks.python.core.base_options import BaseOptions
+
+        self._job, self._vision, self._options = job, vision, BaseOptions
+        self._video: Any = self._make(vision.RunningMode.VIDEO)
+        self._still: Any = None
+        self._ms = 0.0
+
+    def _make(self, mode: Any) -> Any:
+        job, vision = self._job, self._vision
+        base = self._options(model_asset_path=job.model)
+        if job.task == "body":
+            return vision.PoseLandmarker.create_from_options(
+                vision.PoseLandmarkerOptions(
+                    base_options=base,
+                    running_mode=mode,
+                    num_poses=job.count,
+                    min_pose_detection_confidence=job.detection,
+                    min_pose_presence_confidence=job.presence,
+                    min_tracking_confidence=job.presence,
+                )
+            )
+        return vision.HandLandmarker.create_from_options(
+            vision.HandLandmarkerOptions(
+                base_options=base,
+                running_mode=mode,
+                num_hands=job.count,
+                min_hand_detection_confidence=job.detection,
+                min_hand_presence_confidence=job.presence,
+                min_tracking_confidence=job.presence,
+            )
+        )
+
+    def forget(self) -> None:
+        """Drop what the stream's graph remembers; a new one takes 0.1 s."""
+        if self._video is not None:
+            self._video.close()
+        self._video, self._ms = None, 0.0
+
+    def detect(self, op: int, pixels: Any, elapsed_ms: float) -> Any:
+        """Return MediaPipe's result for uint8 RGB ``pixels`` (h, w, 3)."""
+        import mediapipe
+
+        image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=pixels)
+        if op == STILL:
+            if self._still is None:
+                self._still = self._make(self._vision.RunningMode.IMAGE)
+            return self._still.detect(image)
+        if self._video is None:
+            self._video = self._make(self._vision.RunningMode.VIDEO)
+        # Its own rising counter: one huge or equal timestamp poisons all later ones.
+        self._ms += min(max(elapsed_ms, 1.0), 1000.0)
+        return self._video.detect_for_video(image, int(self._ms))
+
+    def close(self) -> None:
+        """Close both graphs."""
+        for graph in (self._video, self._still):
+            if graph is not None:
+                graph.close()
+
+
+def packed(task: str, result: Any) -> tuple[int, bytes]:
+    """Return how many subjects a result holds, and their bytes."""
+    import numpy as np
+
+    body = task == "body"
+    found = result.pose_landmarks if body else result.hand_landmarks
+    parts = []
+    for index, points in enumerate(found):
+        score, side = 1.0, 0
+        if not body:
+            category = result.handedness[index][0]
+            score, side = category.score, 1 if category.category_name == "Right" else -1
+        rows = [(p.x, p.y, p.z, p.visibility if body else 1.0) for p in points]
+        parts.append(SUBJECT.pack(score, side) + np.asarray(rows, np.float32).tobytes())
+    return len(found), b"".join(parts)
+
+
+def shared_picture(memory: str) -> mmap.mmap:
+    """Return the picture memory the owner made."""
+    if sys.platform == "win32":
+        return mmap.mmap(-1, FRAME_BYTES, tagname=memory)
+    return mmap.mmap(int(memory), FRAME_BYTES)
+
+
+def serve(job: Job, requests: IO[bytes], replies: IO[bytes]) -> None:
+    """Answer requests until the owner closes its end."""
+    import numpy as np
+
+    def reply(serial: int, kind: int, count: int, content: bytes) -> None:
+        replies.write(REPLY.pack(serial, len(content), kind, count) + content)
+        replies.flush()
+
+    picture = shared_picture(job.memory)
+    try:
+        graphs = Graphs(job)
+    # The owner turns it into one line; MediaPipe raises ValueError, RuntimeError and others.
+    except Exception as error:  # noqa: BLE001
+        reply(0, 1, 0, str(error).encode())
+        return
+    reply(0, 0, 0, b"")
+    while len(request := requests.read(REQUEST.size)) == REQUEST.size:
+        op, serial, height, width, elapsed_ms = REQUEST.unpack(request)
+        if op == FORGET:
+            graphs.forget()
+            continue
+        pixels = np.frombuffer(picture, np.uint8, height * width * 3).reshape(height, width, 3)
+        try:
+            count, content = packed(job.task, graphs.detect(op, pixels, elapsed_ms))
+        except Exception as error:  # noqa: BLE001
+            # Neither used nor closed again: a broken graph hangs its process (5 of 8 runs).
+            reply(serial, 1, 0, str(error).encode())
+            os._exit(1)
+        reply(serial, 0, count, content)
+    graphs.close()
+
+
+def main(arguments: list[str]) -> None:
+    """Run with the fields of a `Job`; requests on stdin, replies on what was stdout."""
+    shut_proxies(os.environ)
+    shut_sockets()
+    task, model, count, detection, presence, memory, life = arguments
+    die_with_owner(os.fdopen(int(life), "rb", 0)) if int(life) >= 0 else None
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle
+    # Whatever the library prints must not land among the replies.
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    job = Job(task, model, int(count), float(detection), float(presence), memory)
+    serve(job, sys.stdin.buffer, replies)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

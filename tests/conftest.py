@@ -44,7 +44,9 @@ def needs_portaudio() -> None:
     try:
         import sounddevice  # noqa: F401
     except OSError as error:
-        _missing("portaudio", f"PortAudio is not installed ({error}); apt-get install libportaudio2")
+        _missing(
+            "portaudio", f"PortAudio is not installed ({error}); apt-get install libportaudio2"
+        )
 
 
 @pytest.fixture(scope="session")
@@ -60,3 +62,17 @@ def needs_chromium() -> str:
 def _state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep tokens, logs and backups of a test in its own folder."""
     monkeypatch.setenv("TMSTREAM_STATE", str(tmp_path / "state"))
+
+
+@pytest.fixture(scope="session")
+def needs_vision() -> Callable[[str], None]:
+    """Return a function that skips a node whose libraries this machine cannot load (libGL ...)."""
+
+    def check(name: str) -> None:
+        if name in ("body_landmarks", "hand_landmarks", "camera", "video_file"):
+            try:
+                import cv2  # noqa: F401
+            except ImportError as error:
+                _missing("vision", f"opencv cannot be loaded ({error}); apt-get install libgl1")
+
+    return check

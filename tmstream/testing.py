@@ -1,11 +1,11 @@
-"""Run one node alone, with a fake clock and fake services. For our tests, and for plug-in authors'."""
+"""Run one node alone, with fake services. For our tests, and for plug-in authors'."""
 
 from __future__ import annotations
 
 import copy
 import pickle
 from collections.abc import Iterable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from .core.clock import VirtualClock
 from .core.errors import ContractError
@@ -26,7 +26,9 @@ class FakeClock(VirtualClock):
 class FakeServices:
     """Services made of the objects it is given: ``FakeServices(hub, project)``."""
 
-    def __init__(self, *services: object, node: str = "node", sources: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, *services: object, node: str = "node", sources: tuple[str, ...] = ()
+    ) -> None:
         self.node = node
         self.sources = sources
         self.clock = FakeClock()
@@ -42,7 +44,7 @@ class FakeServices:
 
     def find(self, kind: type[S]) -> S | None:
         """Return the service of this type, or None."""
-        return next((cast(S, one) for one in self._services if isinstance(one, kind)), None)
+        return next((one for one in self._services if isinstance(one, kind)), None)
 
     def notice(self, message: str | None) -> None:
         """Remember what the node said."""
@@ -57,7 +59,7 @@ def opened(node: Any, *services: object) -> Any:
 
 
 def feed(node: Transform, *packets: Packet[Any]) -> list[Packet[Any]]:
-    """Return everything ``node`` makes of ``packets``; Gap and Absent pass by a node that ignores them."""
+    """Return all that ``node`` makes of ``packets``; Gap and Absent pass by who ignores them."""
     made: list[Packet[Any]] = []
     for packet in packets:
         if isinstance(packet.data, node.takes):
@@ -101,7 +103,7 @@ def check_transform(make: Any, packets: Iterable[Packet[Any]]) -> list[Packet[An
 
 
 def check_order(packets: Iterable[Packet[Any]]) -> None:
-    """Assert that time never runs backwards within a stream and subject (by ``end_us`` if there is one)."""
+    """Assert that time (``end_us`` where there is one) never runs backwards in a stream."""
     latest: dict[Any, int] = {}
     for packet in packets:
         data = packet.data

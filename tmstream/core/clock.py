@@ -41,5 +41,5 @@ class VirtualClock:
 
 
 def unix_offset_us(clock: Clock) -> int:
-    """Return what to add to ``clock`` to get microseconds since 1970 (for people, never for logic)."""
+    """Return what to add to ``clock`` for microseconds since 1970: for people, never for logic."""
     return time.time_ns() // 1000 - clock.now_us()

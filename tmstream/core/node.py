@@ -13,7 +13,7 @@ and they reach its readers untouched. One that lists them must hand them on.
 
 Class attributes the engine reads:
 
-* ``live`` (sources) -- true for a device: its packets are stamped by the clock and dropped when late.
+* ``live`` (sources) -- true for a device: stamped by the clock, dropped when late.
 * ``latest_only`` (sources) -- a late packet is worth nothing (pictures): the door keeps just one.
 """
 

@@ -1,4 +1,4 @@
-"""Where the files that ship with tmstream are: in a wheel inside the package, else in the checkout."""
+"""Where the files that ship with tmstream are: inside the package, or in the checkout."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What the engine hands a node in ``open``: how a sink meets the server, and a head its examples.
 
 Services are found by their type, so ``core`` knows none of them and no room imports another:
-``services.get(Hub)``, ``services.get(Project)``, ``services.get(History)``, ``services.get(Commands)``.
+``services.get(Hub)``, ``services.get(Project)``, ``services.get(Commands)``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Measured against peers, in one run, printed as ratios beside their goals."""

@@ -1,0 +1,195 @@
+"""A graph runs, ends in order, survives its devices, and answers the same every time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tmstream.core.errors import DeviceError, InputError
+from tmstream.core.messages import Set
+from tmstream.core.packet import Audio, Embedding, Gap, Packet, Status
+from tmstream.core.services import Commands
+from tmstream.engine import lanes, restart
+from tmstream.engine import run as running
+from tmstream.store.history import History
+
+from .conftest import ARRIVED, JOURNAL, build
+
+WALK = """
+nodes:
+  a:   {type: ticks}
+  b:   {type: add, from: a}
+  out: {type: keep, from: [b, a]}
+"""
+
+
+def run(text: str, *services: object, stop_after_s: float | None = None) -> list[Packet[Any]]:
+    async def live() -> None:
+        stop = asyncio.Event()
+        if stop_after_s is not None:
+            asyncio.get_running_loop().call_later(stop_after_s, stop.set)
+        await running.run(build(text), services, stop=stop)
+
+    asyncio.run(asyncio.wait_for(live(), 20))
+    return ARRIVED
+
+
+def firsts(packets: list[Packet[Any]]) -> list[tuple[int, float]]:
+    return [(p.t_us, float(p.data.samples[0, 0])) for p in packets if isinstance(p.data, Audio)]
+
+
+def test_packets_walk_depth_first_and_files_end_with_a_gap() -> None:
+    made = run(WALK)
+    assert firsts(made) == [(10_000 * i, float(v)) for i in range(5) for v in (i + 1, i)]
+    assert [p.data.reason for p in made if isinstance(p.data, Gap)] == ["end", "end"]
+
+
+def test_open_and_close_pair_in_order() -> None:
+    run(WALK)
+    assert JOURNAL == ["open out", "open b", "open a", "close a", "close b", "close out"]
+
+
+def test_two_files_are_taken_by_time_then_by_order() -> None:
+    text = """
+nodes:
+  x: {type: ticks, n: 3, step_us: 30, first_us: 5}
+  y: {type: ticks, n: 4, step_us: 20, first_us: 5}
+  m: {type: add, from: [x, y]}
+  out: {type: keep, from: m}
+"""
+    times = [t for t, _ in firsts(run(text))]
+    assert times == [5, 5, 25, 35, 45, 65, 65]
+
+
+def test_the_ledger_is_filled_in() -> None:
+    made = run("nodes: {a: {type: ticks}, e: {type: embed, from: a}, out: {type: keep, from: e}}")
+    ledgers = [p.ledger for p in made if isinstance(p.data, Embedding)]
+    assert len(ledgers) == 5
+    for ledger in ledgers:
+        assert ledger is not None
+        assert ledger.embedded_us is not None
+        assert ledger.captured_us <= ledger.embedded_us
+        assert ledger.scored_us is None
+
+
+def test_one_failure_stops_the_house_and_closes_everything() -> None:
+    text = WALK.replace("from: a}", "from: a, fail_at: 2}").replace("ticks}", "ticks, n: 100000}")
+    with pytest.raises(ExceptionGroup) as caught:
+        run(text)
+    assert caught.group_contains(RuntimeError, match="a bug")
+    assert sorted(JOURNAL) == sorted(
+        f"{w} {n}" for w in ("open", "close") for n in ("a", "b", "out")
+    )
+
+
+def test_a_lost_device_in_a_file_graph_ends_it() -> None:
+    with pytest.raises(ExceptionGroup) as caught:
+        run(WALK.replace("from: a}", "from: a, lost_at: 2}"))
+    assert caught.group_contains(DeviceError, match="worker died")
+
+
+def test_a_lost_source_is_opened_afresh_and_leaves_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restart, "FIRST_S", 0.01)
+    made = run("nodes: {a: {type: flaky, n: 2}, out: {type: keep, from: a}}")
+    kinds = [p.data.reason if isinstance(p.data, Gap) else p.data.samples[0, 0] for p in made]
+    assert kinds == [0, "cable out", 0, 1, "end"]
+    assert JOURNAL.count("open a") == JOURNAL.count("close a") == 2
+
+
+def test_a_lost_transform_restarts_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tmstream.engine.walk.Patience.wait_s", lambda self: 0.0)
+    text = WALK.replace("from: a}", "from: a, lost_at: 3}") + "realtime: true\n"
+    made = run(text)
+    plus = [v for _, v in firsts(made)]
+    assert next(p.data.reason for p in made if isinstance(p.data, Gap)) == "worker died"
+    # Fresh nodes count from one again: packets 3 and (after its restart) none other is lost.
+    assert plus.count(3.0) == 1  # the raw third packet arrived, its sum did not
+    assert JOURNAL.count("open b") == JOURNAL.count("close b") == 2
+
+
+def test_a_lost_sink_is_opened_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restart, "FIRST_S", 0.01)
+    made = run("nodes: {a: {type: ticks}, out: {type: keep, from: a, lost_at: 2}}")
+    assert len(made) >= 4
+    assert JOURNAL.count("open out") == JOURNAL.count("close out") >= 2
+
+
+def test_files_are_paced_and_stamped_live_in_real_time() -> None:
+    made = firsts(run(WALK + "realtime: true\n"))
+    times = [t for t, _ in made[::2]]
+    assert np.diff(times).tolist() == [10_000] * 4
+    assert times[0] > 0
+
+
+def test_stop_ends_an_endless_source() -> None:
+    run(WALK.replace("ticks}", "ticks, n: 1000000000}"), stop_after_s=0.1)
+    assert JOURNAL[-3:] == ["close a", "close b", "close out"]
+
+
+def test_lanes_follow_sources_and_meet_once() -> None:
+    text = """
+nodes:
+  x: {type: ticks}
+  y: {type: ticks}
+  bx: {type: add, from: x}
+  by: {type: add, from: y}
+  m: {type: add, from: [bx, by]}
+  n: {type: embed, from: m}
+  out: {type: keep, from: n}
+"""
+    assert set(lanes.plan(build(text)).values()) == {lanes.FILES}
+    live = lanes.plan(build(text + "realtime: true\n"))
+    assert live == {"x": "x", "y": "y", "bx": "x", "by": "y", "m": "meeting", "n": "meeting"}
+    assert len([p for p in run(text + "realtime: true\n") if isinstance(p.data, Embedding)]) == 10
+
+
+def test_status_reaches_who_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "STATUS_EVERY_S", 0.02)
+    text = "nodes: {a: {type: ticks, n: 20}, b: {type: add, from: a}, out: {type: watch, from: b}}\nrealtime: true\n"
+    statuses = [p.data for p in run(text) if isinstance(p.data, Status)]
+    assert statuses
+    assert set(statuses[-1].nodes) == {"a", "b", "out"}
+    assert statuses[-1].nodes["b"].state == "running"
+    assert max(s.nodes["b"].rate_hz for s in statuses) > 10
+
+
+def test_the_history_is_tapped() -> None:
+    class Tapped(History):
+        def __init__(self) -> None:
+            self.seen: list[str] = []
+
+        def tap(self, node: str, packet: Packet[Any]) -> None:
+            self.seen.append(node)
+
+    history = Tapped()
+    run(WALK, history)
+    assert history.seen == ["a", "b"] * 5
+
+
+def test_set_changes_a_live_parameter_and_nothing_else() -> None:
+    async def live() -> None:
+        commands, stop = Commands(), asyncio.Event()
+        text = WALK.replace("ticks}", "ticks, n: 1000}") + "realtime: true\n"
+        task = asyncio.create_task(running.run(build(text), [commands], stop=stop))
+        while not ARRIVED:
+            await asyncio.sleep(0.01)
+        for bad, words in [
+            (Set(id=1, node="b", param="fail_at", value=3), "cannot be changed while running; these can: amount"),
+            (Set(id=1, node="b", param="amount", value=-2), "must not be negative"),
+            (Set(id=1, node="b", param="amount", value="x"), "expected float"),
+            (Set(id=1, node="bb", param="amount", value=1), "did you mean 'b'"),
+        ]:  # fmt: skip
+            with pytest.raises(InputError, match=words.split(";")[0]):
+                await commands.dispatch(bad)
+        await commands.dispatch(Set(id=1, node="b", param="amount", value=100.5))
+        seen = len(ARRIVED)
+        while len(ARRIVED) < seen + 6:
+            await asyncio.sleep(0.01)
+        stop.set()
+        await task
+
+    asyncio.run(asyncio.wait_for(live(), 20))
+    assert any(v % 1 == 0.5 for _, v in firsts(ARRIVED))

@@ -46,7 +46,9 @@ def points(count: int, space: str, t: int) -> Landmarks:
     rng = np.random.default_rng(2)
     xyzv = np.column_stack([rng.uniform(0.2, 0.8, (count, 3)), np.ones(count)])
     xyzv[:, 0] += 0.1 * np.sin(t / 3)
-    return Landmarks(xyzv.astype(np.float32), space, "1", 4 / 3, "right" if space == "hand" else None)
+    return Landmarks(
+        xyzv.astype(np.float32), space, "1", 4 / 3, "right" if space == "hand" else None
+    )
 
 
 def scores(i: int) -> Scores:
@@ -54,7 +56,9 @@ def scores(i: int) -> Scores:
     results = (Result("clap", high, high), Result("snap", 1 - high, 1 - high))
     ranked = tuple(sorted(results, key=lambda r: -r.confidence))
     label = ranked[0].label
-    return Scores(label, ranked[0].confidence, None, ranked, i * 40_000 + 40_000, i, spaces=("audio",))
+    return Scores(
+        label, ranked[0].confidence, None, ranked, i * 40_000 + 40_000, i, spaces=("audio",)
+    )
 
 
 GRADIENT = np.indices((48, 64)).sum(0)[..., None].repeat(3, 2).astype(np.uint8)
@@ -86,7 +90,12 @@ def samples(node: Any) -> list[Packet[Any]]:
     packets = SAMPLES[kinds[0]] if kinds else []
     end_us = packets[-1].t_us + 1_000_000
     absent = Absent("audio", "silence", end_us + 10)
-    return [*packets, Packet(end_us, absent), Packet(end_us + 20, Gap("late")), *_later(packets, end_us)]
+    return [
+        *packets,
+        Packet(end_us, absent),
+        Packet(end_us + 20, Gap("late")),
+        *_later(packets, end_us),
+    ]
 
 
 def _later(packets: list[Packet[Any]], end_us: int) -> list[Packet[Any]]:

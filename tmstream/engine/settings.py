@@ -1,18 +1,43 @@
-"""Change a parameter while its node runs: the ``set`` command."""
+"""Change a parameter while its node runs: the ``set`` command, journalled with the project.
+
+A change is kept as the project setting ``nodes.NAME.PARAMETER``, so it survives a restart and can
+be undone like any other. Command line over journalled setting over YAML.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..core.errors import InputError
 from ..core.messages import Set
 from ..core.services import Commands
+from ..store.project import Change, Project
 from . import params
-from .graph import Graph
+from .graph import Graph, Slot
 from .handout import find
 from .nearest import did_you_mean
+from .spec import NodeSpec, Pipeline
 from .walk import Step
+
+PREFIX = "nodes."
+
+
+def journalled(pipeline: Pipeline, settings: Mapping[str, Any]) -> Pipeline:
+    """Return the pipeline with a project's ``nodes.NAME.PARAMETER`` settings put over the YAML's.
+
+    Settings of nodes that this pipeline does not have are another pipeline's, and passed over.
+    """
+    specs = {spec.name: spec for spec in pipeline.nodes}
+    for key, value in settings.items():
+        name, _, param = key.removeprefix(PREFIX).rpartition(".")
+        spec = specs.get(name)
+        if key.startswith(PREFIX) and spec is not None and value is not None:
+            changed = {**spec.params, param: value}
+            pipeline = pipeline.with_node(NodeSpec(name, spec.type, spec.sources, changed))
+            specs[name] = pipeline.node(name)
+    return pipeline
 
 
 class LiveSettings:
@@ -20,12 +45,18 @@ class LiveSettings:
 
     def __init__(self, graph: Graph, steps: Mapping[str, Step]) -> None:
         self._graph, self._steps = graph, steps
+        self._project: Project | None = None
+        # What the command line and the YAML said: what an undone change returns to.
+        self._written = {name: dict(slot.params) for name, slot in graph.slots.items()}
 
     def serve(self, services: Iterable[object]) -> None:
-        """Take the ``set`` command, if this house has commands at all."""
-        commands = find(services, Commands)
+        """Take the ``set`` command, and follow the project's journal."""
+        services = tuple(services)
+        commands, self._project = find(services, Commands), find(services, Project)
         if commands is not None:
             commands.route([Set], self.handle)
+        if self._project is not None:
+            self._project.subscribe(self._follow)
 
     async def handle(self, command: Set) -> dict[str, Any]:
         """Apply one change between two packets; a restarted node keeps it.
@@ -33,28 +64,53 @@ class LiveSettings:
         Raises:
             InputError: unknown, not live, or refused by the node itself.
         """
+        slot = self._slot(command)
+        wanted = self._checked(slot, command.param, command.value)
+        if self._project is not None and not self._project.read_only:
+            key = f"{PREFIX}{command.node}.{command.param}"
+            await asyncio.to_thread(self._project.set_settings, {key: command.value})
+        self._apply(slot, command.param, wanted)
+        return {"node": command.node, "param": command.param, "value": command.value}
+
+    def _slot(self, command: Set) -> Slot:
         slot = self._graph.slots.get(command.node)
-        step = self._steps.get(command.node)
-        if slot is None or step is None:
+        if slot is None or command.node not in self._steps:
             raise InputError(f"no node {command.node!r}{did_you_mean(command.node, self._steps)}")
         if not params.is_live(slot.factory, command.param):
-            live = [
-                name
-                for name in params.parameters(slot.factory)
-                if params.is_live(slot.factory, name)
-            ]
+            live = [p for p in params.parameters(slot.factory) if params.is_live(slot.factory, p)]
             raise InputError(
                 f"nodes.{command.node}.{command.param} cannot be changed while running"
                 + (f"; these can: {', '.join(live)}" if live else "")
             )
-        wanted = {**slot.params, command.param: command.value}
+        return slot
+
+    def _checked(self, slot: Slot, param: str, value: Any) -> dict[str, Any]:
+        wanted = {**slot.params, param: value}
         try:
             params.build(slot.factory, wanted)
         except params.ParamError as error:
-            raise InputError(f"nodes.{command.node}.{command.param}: {error}") from error
-        slot.params = params.convert(slot.factory, wanted)
-        value = slot.params[command.param]
-        if step.node is not None:
+            raise InputError(f"nodes.{slot.name}.{param}: {error}") from error
+        return params.convert(slot.factory, wanted)
+
+    def _apply(self, slot: Slot, param: str, wanted: dict[str, Any]) -> None:
+        slot.params = wanted
+        node = self._steps[slot.name].node
+        if node is not None:
             # One attribute, set at once: the lane sees the old value or the new one.
-            setattr(step.node, command.param, value)
-        return {"node": command.node, "param": command.param, "value": value}
+            setattr(node, param, wanted.get(param, getattr(slot.make(), param)))
+
+    def _follow(self, change: Change) -> None:
+        """Apply what undo, redo, restore or another process did to a journalled parameter."""
+        for key, value in change.settings.items():
+            name, _, param = key.removeprefix(PREFIX).rpartition(".")
+            slot = self._graph.slots.get(name)
+            if not key.startswith(PREFIX) or slot is None or name not in self._steps:
+                continue
+            if not params.is_live(slot.factory, param):
+                continue
+            if value is None:
+                kept = {p: v for p, v in slot.params.items() if p != param}
+                written = self._written[name]
+                self._apply(slot, param, kept | {p: v for p, v in written.items() if p == param})
+            else:
+                self._apply(slot, param, self._checked(slot, param, value))

@@ -1,0 +1,5 @@
+"""``python -m tmstream``."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,35 @@
+"""What the commands on a project share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..store.project import Project
+
+project_argument = click.argument(
+    "project", type=click.Path(path_type=Path, dir_okay=False), metavar="PROJECT"
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+
+
+@contextmanager
+def opened(path: Path, *, create: bool = False) -> Iterator[Project]:
+    """Hold a project open.
+
+    An engine that has it open sees every change within a second: it watches the file.
+    """
+    from ..store.project import Project
+
+    project = Project.open(path, create=create)
+    try:
+        for line in project.notices:
+            click.echo(f"note: {line}", err=True)
+        yield project
+    finally:
+        project.close()

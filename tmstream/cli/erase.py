@@ -1,0 +1,38 @@
+"""Remove a person, a label or a time for good."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from ._project import opened, project_argument
+
+
+@click.command()
+@project_argument
+@click.option("--person", help="Everything taught by this person.")
+@click.option("--label", help="Everything taught as this label.")
+@click.option("--before", type=click.DateTime(), help="Everything taught before this local time.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def erase(
+    project: Path, person: str | None, label: str | None, before: datetime | None, yes: bool
+) -> None:
+    """Remove a person, a label or a time from PROJECT for good.
+
+    Goes through examples, clips, journal, snapshots and backups. This cannot be undone.
+    """
+    if sum(one is not None for one in (person, label, before)) != 1:
+        raise click.UsageError("say what to erase: one of --person, --label, --before")
+    if not yes:
+        click.confirm("This cannot be undone. Erase?", abort=True, err=True)
+    before_us = None if before is None else round(before.astimezone().timestamp() * 1e6)
+    with opened(project) as book:
+        removed = book.erase(person=person, label=label, before_us=before_us)
+    said = ", ".join(f"{name} {_plain(value)}" for name, value in removed.items())
+    click.echo(f"erased: {said or 'nothing was there'}")
+
+
+def _plain(value: object) -> str:
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)

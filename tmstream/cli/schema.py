@@ -1,0 +1,86 @@
+"""JSON Schema, for editors and for other people's clients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["pipeline", "messages"]), default="pipeline")
+def schema(what: str) -> None:
+    """Print the JSON Schema of a pipeline file (for editors) or of the wire messages."""
+    import msgspec
+
+    made = _messages() if what == "messages" else _pipeline()
+    click.echo(msgspec.json.format(msgspec.json.encode(made), indent=2))
+
+
+def _messages() -> dict[str, Any]:
+    import msgspec
+
+    from ..core import messages
+
+    (server, client), parts = msgspec.json.schema_components(
+        [messages.ServerMessage, messages.ClientMessage], ref_template="#/$defs/{name}"
+    )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"tmstream wire protocol {messages.PROTOCOL}",
+        "description": "server: what the engine sends; client: what it takes.",
+        "anyOf": [{"$ref": "#/$defs/server"}, {"$ref": "#/$defs/client"}],
+        "$defs": {"server": server, "client": client, **parts},
+    }
+
+
+def _pipeline() -> dict[str, Any]:
+    """Return one schema made of every installed node type's parameters."""
+    import inspect
+
+    import msgspec
+
+    from ..engine.params import parameter_struct
+    from ..engine.registry import Registry
+    from ..server.settings import ServerSettings
+
+    registry = Registry.installed()
+    variants = []
+    for name in sorted(registry.known):
+        factory = registry[name]
+        one = msgspec.json.schema(parameter_struct(factory))
+        one = one["$defs"][one["$ref"].rpartition("/")[2]] if "$ref" in one else one
+        properties = {
+            "type": {"const": name},
+            "from": {"$ref": "#/$defs/from"},
+            **one.get("properties", {}),
+        }
+        variants.append(
+            {
+                "title": name,
+                "description": inspect.cleandoc(factory.__doc__ or "").partition("\n")[0],
+                "type": "object",
+                "properties": properties,
+                "required": ["type", *one.get("required", [])],
+                "additionalProperties": False,
+            }
+        )
+    (server,), parts = msgspec.json.schema_components(
+        [ServerSettings], ref_template="#/$defs/{name}"
+    )
+    names = {"type": "array", "items": {"type": "string"}}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "tmstream pipeline",
+        "type": "object",
+        "properties": {
+            "nodes": {"type": "object", "additionalProperties": {"oneOf": variants}},
+            "server": server,
+            "project": {"type": "string", "description": "Relative to this file."},
+            "private": {"type": "boolean"},
+            "realtime": {"type": "boolean"},
+        },
+        "required": ["nodes"],
+        "additionalProperties": False,
+        "$defs": {"from": {"oneOf": [{"type": "string"}, names]}, **parts},
+    }

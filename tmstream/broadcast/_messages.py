@@ -1,0 +1,47 @@
+"""What the websocket and the console share: which packets become messages, and which are not news."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.packet import Absent, Packet, Scores
+from ..server.encode import Outgoing, encode
+
+SILENT_US = 1_000_000  #: how often an unchanging absence is said again
+
+
+class Messages:
+    """Turns packets into messages; the same absence is told once, then once a second.
+
+    An `Absent` is handed on by every node it passes, so it may arrive several times; and one that
+    `smooth` has already answered for is no news.
+    """
+
+    def __init__(self, node: str) -> None:
+        self._node = node
+        self._answered_us: dict[str | None, int] = {}
+        self._absent: dict[tuple[str, str | None], tuple[str, int]] = {}
+
+    def of(self, packet: Packet[Any], now_us: int) -> Outgoing | None:
+        """Return the message of ``packet``, or None when there is nothing new in it."""
+        data = packet.data
+        if isinstance(data, Absent) and not self._is_news(data):
+            return None
+        if isinstance(data, Scores):
+            if len(self._answered_us) > 1000:  # people come and go for months
+                self._answered_us.clear()
+            self._answered_us[data.subject] = data.end_us
+            self._absent = {key: one for key, one in self._absent.items() if key[1] != data.subject}
+        return encode(self._node, packet, now_us)
+
+    def _is_news(self, absent: Absent) -> bool:
+        key = (absent.space, absent.subject)
+        reason, said_us = self._absent.get(key, ("", 0))
+        if absent.end_us <= self._answered_us.get(absent.subject, -1):
+            return False
+        if reason == absent.reason and absent.end_us - said_us < SILENT_US:
+            return False
+        if len(self._absent) > 1000:
+            self._absent.clear()
+        self._absent[key] = (absent.reason, absent.end_us)
+        return True

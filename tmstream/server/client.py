@@ -1,0 +1,245 @@
+"""The thread of one client's life: greet, read, obey, answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+
+from ..core import messages as m
+from ..core.errors import InputError, TmstreamError
+from .session import Bucket, Refused, Session
+from .sockets import Connection, address_of
+from .uplink import Kind, parse
+
+if TYPE_CHECKING:
+    from .hub import Hub
+
+log = logging.getLogger(__name__)
+
+MOST_QUEUED = 32  #: commands of one client waiting for their turn
+MEDIA_PER_S = 200.0
+
+_encoder = msgspec.json.Encoder()
+
+
+class Client:
+    """Joins one socket to its `Session` and to the hub."""
+
+    def __init__(self, hub: Hub, connection: Connection, session: Session) -> None:
+        self.connection = connection
+        self.session = session
+        self.address = address_of(connection, "peername")
+        request = connection.request
+        self.origin = "".join(request.headers.get_all("Origin")) if request else ""
+        self._hub = hub
+        self._queue: asyncio.Queue[m.Command] = asyncio.Queue(MOST_QUEUED)
+        self._loop = asyncio.get_running_loop()
+        self._media = Bucket(MEDIA_PER_S, self._loop.time())
+        self._recording = False
+        self._buffered = 0
+        connection.on_drained = self._flush
+        connection.protocol.max_message_size = session.message_bytes
+
+    async def run(self) -> None:
+        """Serve until the connection closes; a command that has begun is brought to its end."""
+        self._send(self._hub.hello(self.session.role))
+        worker = asyncio.create_task(self._work())
+        try:
+            async for frame in self.connection:
+                if isinstance(frame, str):
+                    self._take(frame)
+                else:
+                    self._take_media(frame)
+        finally:
+            await self._finish(worker)
+
+    async def close(self) -> None:
+        """Say that the engine goes away."""
+        await self.connection.close(1001, "the engine stops")
+
+    def offer(
+        self, kind: str, key: Hashable | None, frame: bytes, label: str | None, now_s: float
+    ) -> None:
+        """Write an encoded frame now, keep it for later, or leave it out."""
+        blocked = self.connection.paused
+        ready = self.session.offer(kind, key, frame, label, now_s, blocked=blocked)
+        if ready is not None:
+            self.connection.transport.write(ready)
+
+    def tick(self, now_s: float) -> bool:
+        """Send what was waiting for its time; return whether this client had to be cut off."""
+        connection, session = self.connection, self.session
+        if not connection.paused:
+            if session.has_paced:
+                self._flush()
+            session.moved(now_s)
+            return False
+        held = connection.transport.get_write_buffer_size()
+        if held < self._buffered:
+            session.moved(now_s)
+        self._buffered = held
+        if not session.too_slow(now_s, blocked=True, socket_bytes=held):
+            return False
+        connection.transport.abort()
+        return True
+
+    def refusal(self, id: int | str | None, code: str, message: str) -> Refused:
+        """Return the exception that refuses a command."""
+        return Refused(id, code, message)
+
+    def _send(self, message: m.Message) -> None:
+        """Queue a message to this client alone; it keeps its order."""
+        if self.connection.protocol.state is not State.OPEN:
+            return
+        frame = Frame(Opcode.TEXT, _encoder.encode(message)).serialize(mask=False)
+        if self.connection.paused or not self.session.empty:
+            self.session.hold(frame)
+        else:
+            self.connection.transport.write(frame)
+
+    def _flush(self) -> None:
+        if self.connection.protocol.state is not State.OPEN:
+            return
+        for frame in self.session.release(self._loop.time()):
+            self.connection.transport.write(frame)
+
+    # --- commands ---------------------------------------------------------------------------------
+
+    def _take(self, text: str) -> None:
+        try:
+            command = self.session.receive(text, self._loop.time())
+            result = self._obey_here(command)
+        except Refused as refused:
+            self._count("?", refused.reply)
+            self._send(refused.reply)
+            return
+        if result is None:
+            return
+        self._reply(command, result)
+        if isinstance(command, m.Auth):
+            self._welcome()
+
+    def _obey_here(self, command: m.Command) -> dict[str, Any] | None:
+        """Return the result of what the server does itself, or queue the command and return None."""
+        match command:
+            case m.Ping():
+                return {"t_us": self._hub.clock.now_us()}
+            case m.Subscribe():
+                return self.session.subscribe(command)
+            case m.Auth():
+                return self._authenticate(command)
+            case m.Simulate():
+                self._hub.simulate(command)
+                return {}
+            case m.NewCode():
+                return {"code": self._hub.tokens.new_code(command.role)}
+            case m.AllowOrigin():
+                try:
+                    return {"origin": self._hub.allow_origin(command.origin)}
+                except InputError as error:
+                    raise Refused(command.id, "bad_message", str(error)) from None
+        try:
+            self._queue.put_nowait(command)
+        except asyncio.QueueFull:
+            raise Refused(command.id, "busy", "earlier commands are not done yet") from None
+        return None
+
+    def _authenticate(self, command: m.Auth) -> dict[str, Any]:
+        grant = self._hub.authenticate(self, command)
+        if grant is None:
+            raise Refused(command.id, "wrong_token", "this token or code is not valid (any more)")
+        self._was_stranger = self.session.role == "none"
+        role = self.session.promote(grant.role)
+        self.connection.protocol.max_message_size = self.session.message_bytes
+        return {"session": grant.session, "role": role}
+
+    _was_stranger = False
+
+    def _welcome(self) -> None:
+        """Greet again whoever could be told nothing before."""
+        if self._was_stranger and self.session.role != "none":
+            self._send(self._hub.hello(self.session.role))
+
+    async def _work(self) -> None:
+        """Obey commands in the order in which they came."""
+        while True:
+            command = await self._queue.get()
+            await self._obey(command)
+            self._queue.task_done()
+
+    async def _obey(self, command: m.Command) -> None:
+        if isinstance(command, m.RecordStart):
+            self._recording = command.seconds is None
+        elif isinstance(command, m.RecordStop):
+            self._recording = False
+        try:
+            result = await self._hub.commands.dispatch(command)
+        except InputError as error:
+            self._fail(command, "refused", str(error))
+        except TmstreamError as error:
+            log.error("%s failed: %s", _tag(command), error)
+            self._fail(command, "failed", str(error))
+        else:
+            self._reply(command, result)
+
+    async def _finish(self, worker: asyncio.Task[None]) -> None:
+        """Let the command at work end, forget the others, and end a recording that nobody holds."""
+        while not self._queue.empty():
+            self._queue.get_nowait()
+            self._queue.task_done()
+        await self._queue.join()
+        worker.cancel()
+        if self._recording:
+            await self._obey(m.RecordStop(id="gone"))
+        await asyncio.wait([worker])
+        if not worker.cancelled() and worker.exception() is not None:
+            raise worker.exception()  # type: ignore[misc]
+
+    def _reply(self, command: m.Command, result: Any) -> None:
+        try:
+            self._say(command, m.Reply(id=command.id, ok=True, result=result))
+        except (TypeError, ValueError) as error:
+            log.error("the result of %s cannot be sent: %s", _tag(command), error)
+            self._fail(command, "failed", "the result cannot be sent")
+
+    def _fail(self, command: m.Command, code: str, message: str) -> None:
+        self._say(command, m.Reply(id=command.id, ok=False, error=m.ErrorPart(code, message)))
+
+    def _say(self, command: m.Command, reply: m.Reply) -> None:
+        self._send(reply)
+        self._count(_tag(command), reply)
+
+    def _count(self, kind: str, reply: m.Reply) -> None:
+        outcome = "ok" if reply.error is None else reply.error.code
+        self._hub.metrics.commands.labels(kind, outcome).inc()
+
+    # --- sound and pictures -------------------------------------------------------------------------
+
+    def _take_media(self, frame: bytes) -> None:
+        refused = None
+        if self.session.role != "control":
+            refused = ("not_allowed", "sound and pictures need control")
+        elif len(frame) > self._hub.settings.limits.media_bytes:
+            refused = ("too_long", "a media frame is too long")
+        elif not self._media.take(self._loop.time()):
+            refused = ("too_many", f"at most {MEDIA_PER_S:g} media frames a second")
+        if refused is None:
+            try:
+                self._hub.uplink.put(parse(frame, self, self._acknowledge))
+            except InputError as error:
+                refused = ("bad_message", str(error))
+        if refused is not None:
+            self._send(m.Reply(id=None, ok=False, error=m.ErrorPart(*refused)))
+
+    def _acknowledge(self, kind: Kind, seq: int, error: str | None) -> None:
+        self._send(m.MediaAck(kind, seq, error))
+
+
+def _tag(command: m.Command) -> str:
+    return str(type(command).__struct_config__.tag)

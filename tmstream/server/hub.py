@@ -1,0 +1,374 @@
+"""The door: one port for pages and sockets, and every message to everybody who may hear it.
+
+    hub = Hub(settings, commands, describe, clock=clock)
+    await hub.start()                 # DeviceError: port in use
+    hub.publish("prediction", (node, "prediction", subject), encoded, label="clap")
+    await hub.stop()                  # within 5 seconds, whatever the clients do
+
+``describe()`` returns the `Hello` of this moment; the hub puts the client's role into it. Everything
+here runs on the loop. What is decided here is decided in `policy`, `session` and `pages`; this file
+only moves bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import os
+from collections.abc import Callable, Hashable
+from http import HTTPStatus
+
+import msgspec
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import State
+
+from ..core import messages as m
+from ..core.clock import Clock, MonotonicClock
+from ..core.services import Commands
+from . import pages, policy, state
+from .client import Client
+from .metrics import CONTENT_TYPE, Metrics
+from .policy import Admission, Door, Role
+from .session import Session
+from .settings import ServerSettings
+from .sockets import Connection, address_of, listen, tls_context
+from .tokens import Grant, Tokens
+from .uplink import Uplink
+
+log = logging.getLogger(__name__)
+
+#: Its own level, so that no one's debug logging can print frames, and tokens with them.
+_wire_log = logging.getLogger("tmstream.server.wire")
+_wire_log.setLevel(logging.CRITICAL)
+
+TICK_S = 0.02  #: how often waiting messages and slow clients are looked at
+STOP_S = 5.0
+REFUSED_AGAIN_S = 10.0  #: how soon the studio is told again of the same refused page
+
+_encoder = msgspec.json.Encoder()
+
+
+class Hub:
+    """Serves the pages, admits clients, and publishes to them.
+
+    Raises:
+        InputError: the tokens cannot be kept.
+    """
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        commands: Commands,
+        describe: Callable[[], m.Hello],
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings
+        self.commands = commands
+        self.describe = describe
+        self.clock = clock or MonotonicClock()
+        self.uplink = Uplink()
+        self.metrics = Metrics()
+        self.folder = state.state_folder()
+        self.tokens = Tokens(self.folder)
+        #: The sink that speaks for the engine as a whole; all websocket nodes share this hub.
+        self.status_from: object | None = None
+        self.status: m.StatusMessage | None = None
+        self._roots = pages.shipped_roots(settings.sketch)
+        self._door = Door(settings.port)
+        self._servers: list[Server] = []
+        self._clients: dict[ServerConnection, Client] = {}
+        self._ticker: asyncio.Task[None] | None = None
+        self._failed: dict[tuple[str, str], list[float]] = {}
+        self._refused: dict[str, float] = {}
+
+    # --- life ---------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            DeviceError: the port is in use, or the certificate cannot be read.
+        """
+        context = tls_context(self.settings)
+        bound = listen(self.settings)
+        port = bound[0].getsockname()[1]
+        self._door = Door(port, context is not None, self._names(), self._origins())
+        for sock in bound:
+            self._servers.append(
+                await serve(
+                    self._serve_client,
+                    sock=sock,
+                    ssl=context,
+                    process_request=self._answer,
+                    create_connection=Connection,
+                    compression=None,  # encoded once for all; small messages; no zip bombs
+                    server_header=None,
+                    logger=_wire_log,
+                    max_size=self.settings.limits.viewer_message_bytes,
+                    open_timeout=10,
+                    close_timeout=1,
+                    write_limit=(0, 0),  # so that "paused" means: this client has not read all yet
+                )
+            )
+        self._ticker = asyncio.create_task(self._tick())
+        state.note_running(self.folder, state.Running(port, os.getpid(), self._door.tls))
+
+    async def stop(self) -> None:
+        """Say goodbye to everybody, within five seconds."""
+        state.forget_running(self.folder)
+        if self._ticker is not None:
+            self._ticker.cancel()
+        for server in self._servers:
+            server.close(close_connections=False)
+        clients = list(self._clients.values())
+        for client in clients:
+            if client.connection.paused:
+                client.connection.transport.abort()  # it would not read the goodbye either
+        goodbyes = [asyncio.create_task(client.close()) for client in clients]
+        if goodbyes:
+            await asyncio.wait(goodbyes, timeout=STOP_S / 2)
+        for client in clients:
+            client.connection.transport.abort()
+        closing = [asyncio.create_task(server.wait_closed()) for server in self._servers]
+        if closing:
+            _, late = await asyncio.wait(closing, timeout=STOP_S / 2)
+            for task in late:
+                task.cancel()
+        self._servers.clear()
+
+    # --- what others ask ------------------------------------------------------------------------
+
+    @property
+    def port(self) -> int:
+        """Return the port, also when a free one was taken."""
+        return self._door.port
+
+    @property
+    def clients(self) -> int:
+        """Return how many are connected."""
+        return len(self._clients)
+
+    def studio_url(self) -> str:
+        """Return the studio's address with a fresh one-time code in its fragment."""
+        name = self._door.authorities("127.0.0.1")[-1]
+        return f"{self._door.scheme}://{name}/#c={self.tokens.new_code()}"
+
+    def page_url(self, path: str = "sketch/") -> str:
+        """Return the address of a page on the sketches' side."""
+        return f"{self._door.scheme}://{self._door.authorities('localhost')[-1]}/{path}"
+
+    def publish(
+        self,
+        kind: str,
+        key: Hashable | None,
+        data: bytes,
+        label: str | None = None,
+        role: Role = "viewer",
+    ) -> None:
+        """Send an encoded message to everybody who may and wants to hear it.
+
+        ``kind`` is its type. ``key`` names a state of which a slow client needs the latest only;
+        None queues it (events). ``label`` is what it is about; ``role`` is the least that may hear it.
+        """
+        self.metrics.messages.labels(kind).inc()
+        if not self._clients:
+            return
+        # One frame for all: servers do not mask, and no extension is ever negotiated.
+        frame = Frame(Opcode.TEXT, data).serialize(mask=False)
+        now_s = asyncio.get_running_loop().time()
+        least = policy.RANKS[role]
+        for connection, client in self._clients.items():
+            session = client.session
+            if policy.RANKS[session.role] < least or connection.protocol.state is not State.OPEN:
+                continue
+            if session.plain and not connection.paused:
+                connection.transport.write(frame)
+            else:
+                client.offer(kind, key, frame, label, now_s)
+
+    def observe(self, status: m.StatusMessage) -> None:
+        """Keep the engine's state for ``/health`` and ``/metrics``."""
+        self.status = status
+        self.metrics.observe(status)
+
+    def simulate(self, command: m.Simulate) -> None:
+        """Send a test event, marked as one, to everybody."""
+        now_us = self.clock.now_us()
+        event = m.EventMessage(
+            event=command.event, label=command.label, t_us=now_us, onset_us=now_us, subject=None,
+            confidence=1.0, latency=m.LatencyPart(0, 0, 0, 0, 0), simulated=True,
+        )  # fmt: skip
+        self.publish("event", None, _encoder.encode(event), command.label)
+
+    def allow_origin(self, origin: str) -> str:
+        """Let pages of ``origin`` listen, now and after the next start."""
+        allowed = state.allow_origin(self.folder, origin)
+        self._door = self._door._replace(origins=self._origins())
+        self._refused.pop(allowed, None)
+        return allowed
+
+    def authenticate(self, client: Client, command: m.Auth) -> Grant | None:
+        """Return what a token or code is worth, or None; guessing is slowed down.
+
+        Raises:
+            Refused: too many failures lately from this address and origin.
+        """
+        now_s = asyncio.get_running_loop().time()
+        who = (client.address, client.origin)
+        recent = [at_s for at_s in self._failed.get(who, ()) if now_s - at_s < 60.0]
+        if len(recent) >= self.settings.limits.failed_auths_per_minute:
+            raise client.refusal(command.id, "too_many", "too many wrong tokens; wait a minute")
+        grant = self.tokens.trade(token=command.token, code=command.code)
+        if grant is None:
+            if len(self._failed) > 1000:
+                self._failed.clear()
+            self._failed[who] = [*recent, now_s]
+        return grant
+
+    def hello(self, role: Role) -> m.Hello:
+        """Return the greeting for a role; a stranger learns nothing but that a token is needed."""
+        if role != "none":
+            return msgspec.structs.replace(self.describe(), role=role)
+        return m.Hello(
+            version="", pipeline="", project=None, labels=[], active_labels=[], spaces=[],
+            streams=[], role=role, unix_offset_us=0,
+        )  # fmt: skip
+
+    # --- the door -------------------------------------------------------------------------------
+
+    def _names(self) -> tuple[str, ...]:
+        names = [name.lower() for name in self.settings.allow_hosts]
+        with contextlib.suppress(ValueError):
+            address = ipaddress.ip_address(self.settings.host)
+            if not address.is_loopback and not address.is_unspecified:
+                names.append(f"[{address}]" if address.version == 6 else str(address))
+        return tuple(names)
+
+    def _origins(self) -> frozenset[str]:
+        listed = (policy.normal_origin(one) for one in self.settings.allow_origins)
+        return frozenset(listed) | state.allowed_origins(self.folder)
+
+    def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Decide over one request; None lets the upgrade to a socket go on."""
+        method = getattr(request, "method", "GET")
+        page = self._page(connection, request)
+        if page is None:
+            return None
+        if page.status >= 400:
+            self.metrics.refused.labels(str(page.status)).inc()
+        body = b"" if method == "HEAD" else page.body
+        length = str(len(page.body))
+        headers = Headers({**page.headers, "Content-Length": length, "Connection": "close"})
+        return Response(page.status, HTTPStatus(page.status).phrase, headers, body)
+
+    def _page(self, connection: ServerConnection, request: Request) -> pages.Page | None:
+        local = address_of(connection, "sockname")
+        host = policy.known_host(self._door, request.headers.get_all("Host"), local or None)
+        if host is None:
+            return pages.text(421, "this is not the address of this engine\n")
+        path = request.path.partition("?")[0]
+        origins = request.headers.get_all("Origin")
+        site = request.headers.get_all("Sec-Fetch-Site")
+        ours = not origins and (not site or site in (["same-origin"], ["none"]))
+        if path == "/ws":
+            return self._admit(connection, request, host)
+        if path == "/health":
+            return pages.health(self._facts() if ours else None)
+        if path == "/metrics":
+            if not (ours and _is_loopback(address_of(connection, "peername"))):
+                return pages.text(403, "metrics are for programs of this machine\n")
+            found = pages.text(200, self.metrics.text().decode())
+            return found._replace(headers={**found.headers, "Content-Type": CONTENT_TYPE})
+        byte_range = request.headers.get_all("Range")
+        return pages.find(
+            self._roots, self._door, host, request.path, byte_range[0] if byte_range else None
+        )
+
+    def _admit(
+        self, connection: ServerConnection, request: Request, host: str
+    ) -> pages.Page | None:
+        """Let a socket through, remembering what it may become, or say why not."""
+        origins = request.headers.get_all("Origin")
+        address = address_of(connection, "peername")
+        loopback = _is_loopback(address)
+        admission = policy.admit(self._door, origins, loopback=loopback, local_host=host)
+        if admission is None:
+            # `tmstream allow-origin` may have been used beside this engine.
+            self._door = self._door._replace(origins=self._origins())
+            admission = policy.admit(self._door, origins, loopback=loopback, local_host=host)
+        if admission is None:
+            self._tell_refused(origins)
+            return pages.text(403, "this page is not on the list of pages that may listen\n")
+        limits = self.settings.limits
+        same = sum(client.address == address for client in self._clients.values())
+        if len(self._clients) >= limits.clients or (
+            not loopback and same >= limits.clients_per_address
+        ):
+            return pages.text(503, "too many clients\n")
+        connection.admission = admission  # type: ignore[attr-defined]
+        return None
+
+    def _tell_refused(self, origins: list[str]) -> None:
+        """Let the studio ask "Let this page listen?", without letting a page flood it."""
+        now_s = asyncio.get_running_loop().time()
+        origin = origins[0][:200] if len(origins) == 1 else ""
+        fresh = now_s - self._refused.get(origin, -REFUSED_AGAIN_S) >= REFUSED_AGAIN_S
+        if origin and fresh:
+            if len(self._refused) > 100:
+                self._refused.clear()
+            self._refused[origin] = now_s
+            log.warning("a page of %r wanted to listen; tmstream allow-origin lets it", origin)
+            data = _encoder.encode(m.OriginRefused(origin))
+            self.publish("origin_refused", None, data, role="control")
+
+    def _facts(self) -> dict[str, object]:
+        """What our own pages and programs may know: is the engine well, and what is not."""
+        nodes = self.status.nodes if self.status is not None else {}
+        ill = {name: part.message or part.state for name, part in nodes.items() if _is_ill(part)}
+        return {"version": self.describe().version, "clients": self.clients, "waiting": ill}
+
+    # --- clients --------------------------------------------------------------------------------
+
+    async def _serve_client(self, connection: ServerConnection) -> None:
+        assert isinstance(connection, Connection)
+        admission: Admission = connection.admission  # type: ignore[attr-defined]
+        now_s = asyncio.get_running_loop().time()
+        session = Session(self.settings.limits, admission, now_s)
+        client = Client(self, connection, session)
+        self._clients[connection] = client
+        self.metrics.clients.set(len(self._clients))
+        try:
+            with contextlib.suppress(ConnectionClosed):
+                await client.run()
+        finally:
+            del self._clients[connection]
+            self.metrics.clients.set(len(self._clients))
+
+    async def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(TICK_S)
+            now_s = loop.time()
+            for client in tuple(self._clients.values()):
+                if client.tick(now_s):
+                    log.warning("a client read too slowly and was cut off")
+                    self.metrics.evicted.inc()
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return (mapped or found).is_loopback
+
+
+def _is_ill(part: m.NodeStatusPart) -> bool:
+    return part.state != "running" or part.message is not None

@@ -1,0 +1,129 @@
+"""Sound and pictures from a browser: binary websocket frames, handed to the `capture.browser` nodes.
+
+A frame is a header of 16 bytes, little-endian, and its payload. Only control may send them.
+
+====== ===== ===========================================================================
+offset type  meaning
+====== ===== ===========================================================================
+0      u8    1 = sound, float32 samples; 2 = sound, int16 samples; 3 = picture, JPEG
+1      u8    channel: which browser node of the pipeline (its ``channel``), usually 0
+2      u16   0
+4      u32   number of the frame, rising by one for each channel and kind (a jump is a gap)
+8      u32   sound: its rate in Hz, best 16000; picture: 0
+12     u32   age: microseconds between the capture of its *last* sample and sending
+====== ===== ===========================================================================
+
+Sound is mono. Each frame gets one ``media_ack {kind, seq, error?}`` once its node has taken it, or
+at once with an ``error`` when it cannot be used. A page keeps at most two pictures unacknowledged
+and 20 sound blocks (of 20 to 100 ms); beyond that it throws away its own oldest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections import deque
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from ..core.errors import InputError
+
+HEADER = struct.Struct("<BBHIII")
+FLOAT32, INT16, JPEG = 1, 2, 3
+MOST_WAITING = {"microphone": 50, "camera": 1}
+
+Kind = Literal["microphone", "camera"]
+Acknowledge = Callable[[str | None], None]
+
+
+class Block(NamedTuple):
+    """One frame as it came; ``done`` must be called once, with what was wrong or None."""
+
+    kind: Kind
+    format: int
+    channel: int
+    seq: int
+    rate_hz: int
+    age_us: int
+    payload: memoryview
+    sender: object  #: another sender is another browser: its numbers start anew
+    done: Acknowledge
+
+
+def parse(
+    frame: bytes, sender: object, acknowledge: Callable[[Kind, int, str | None], None]
+) -> Block:
+    """Return what a binary frame holds.
+
+    Raises:
+        InputError: its header is not one of ours.
+    """
+    if len(frame) <= HEADER.size:
+        raise InputError(f"a media frame has a header of {HEADER.size} bytes and a payload")
+    form, channel, zero, seq, rate_hz, age_us = HEADER.unpack_from(frame)
+    if form not in (FLOAT32, INT16, JPEG) or zero:
+        raise InputError(f"no media frames of kind {form}")
+    kind: Kind = "camera" if form == JPEG else "microphone"
+    if kind == "microphone" and not 8000 <= rate_hz <= 192_000:
+        raise InputError(f"a rate of {rate_hz} Hz; sound has 8000 to 192000")
+    payload = memoryview(frame)[HEADER.size :]
+    if len(payload) % {FLOAT32: 4, INT16: 2, JPEG: 1}[form]:
+        raise InputError("the sound ends within a sample")
+
+    def done(error: str | None) -> None:
+        acknowledge(kind, seq, error)
+
+    return Block(kind, form, channel, seq, rate_hz, age_us, payload, sender, done)
+
+
+class Mailbox:
+    """Blocks waiting for one node; when it is late the oldest are thrown away, and acknowledged."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.dropped = 0
+        self._blocks: deque[Block] = deque()
+        self._most = MOST_WAITING[kind]
+        self._arrived = asyncio.Event()
+
+    def put(self, block: Block) -> None:
+        """Add a block."""
+        while len(self._blocks) >= self._most:
+            self._blocks.popleft().done(None)
+            self.dropped += 1
+        self._blocks.append(block)
+        self._arrived.set()
+
+    async def get(self, patience_s: float) -> Block | None:
+        """Return the next block, or None after ``patience_s`` without one."""
+        if not self._blocks:
+            self._arrived.clear()
+            try:
+                await asyncio.wait_for(self._arrived.wait(), patience_s)
+            except TimeoutError:
+                return None
+        return self._blocks.popleft() if self._blocks else None
+
+
+class Uplink:
+    """Knows which node listens to which kind and channel."""
+
+    def __init__(self) -> None:
+        self._boxes: dict[tuple[Kind, int], Mailbox] = {}
+
+    def attach(self, kind: Kind, channel: int) -> Mailbox:
+        """Return the mailbox of a node; a restarted node takes over from its predecessor."""
+        box = self._boxes[kind, channel] = Mailbox(kind)
+        return box
+
+    def detach(self, kind: Kind, channel: int, box: Mailbox) -> None:
+        """Take no more blocks for this mailbox."""
+        if self._boxes.get((kind, channel)) is box:
+            del self._boxes[kind, channel]
+
+    def put(self, block: Block) -> None:
+        """Hand a block to its node, or say that there is none."""
+        box = self._boxes.get((block.kind, block.channel))
+        if box is None:
+            block.done(f"this pipeline has no browser_{block.kind} with channel {block.channel}")
+        else:
+            box.put(block)

@@ -134,6 +134,14 @@ class Watch:
         ARRIVED.append(packet)
 
 
+@dataclass
+class Witness(Keep):
+    """Remembers who gave what."""
+
+    async def write_from(self, giver: str, packet: Packet[Any]) -> None:
+        ARRIVED.append((giver, packet))  # type: ignore[arg-type]
+
+
 REGISTRY = Registry(
     {
         "ticks": Ticks,
@@ -142,6 +150,7 @@ REGISTRY = Registry(
         "embed": Embed,
         "keep": Keep,
         "watch": Watch,
+        "witness": Witness,
     }
 )
 

@@ -169,6 +169,11 @@ def test_the_history_is_tapped() -> None:
     assert history.seen == ["a", "b"] * 5
 
 
+def test_a_sink_that_asks_is_told_who_gave_a_packet() -> None:
+    made: Any = run(WALK.replace("keep", "witness"))
+    assert [giver for giver, _ in made][:4] == ["b", "a", "b", "a"]
+
+
 def test_set_changes_a_live_parameter_and_nothing_else() -> None:
     async def live() -> None:
         commands, stop = Commands(), asyncio.Event()

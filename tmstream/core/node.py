@@ -11,6 +11,9 @@ declares ``takes`` and ``gives`` as tuples of payload types. Three more methods 
 `Gap` and `Absent` concern everybody: a transform that does not list them in ``takes`` is passed by,
 and they reach its readers untouched. One that lists them must hand them on.
 
+A sink that must know which node gave a packet has ``async write_from(giver, packet)`` beside
+``write``, and the engine calls that instead.
+
 Class attributes the engine reads:
 
 * ``live`` (sources) -- true for a device: stamped by the clock, dropped when late.

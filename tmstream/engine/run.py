@@ -56,7 +56,7 @@ class House:
         self._lanes = {name: self._lane(name) for name in dict.fromkeys(self._lane_of.values())}
         sinks = graph.shaped(Sink)
         policy: WhenFull = "drop_oldest" if graph.live else "block"
-        self._sink_doors: dict[str, Inbox[Packet[Any]]] = {
+        self._sink_doors: dict[str, Inbox[tuple[str, Packet[Any]]]] = {
             sink.name: Inbox(SINK_DOOR, policy) for sink in sinks
         }
         for name, door in self._sink_doors.items():
@@ -87,12 +87,12 @@ class House:
         others = set(self._lane_of.values()) - {MEETING}
         return sorted(others) if name == MEETING else [FILES]
 
-    def _deliver(self, reader: str, packet: Packet[Any]) -> None:
+    def _deliver(self, giver: str, reader: str, packet: Packet[Any]) -> None:
         """Carry a packet out of a lane (called in that lane's thread)."""
         door = self._sink_doors.get(reader)
         if door is not None:
             if isinstance(packet.data, self.graph.slots[reader].takes):
-                door.put(packet)
+                door.put((giver, packet))
             return
         lane = self._lanes[self._lane_of[reader]]
         lane.inbox.put((lane.walk.enter, reader, packet))
@@ -183,17 +183,20 @@ class House:
             gap: Packet[Any] = Packet(self.clock.now_us(), Gap("end"))
             lane.inbox.put_now((lane.walk.push, slot.name, gap))
 
-    async def _sink(self, slot: Slot, door: Inbox[Packet[Any]], ready: asyncio.Event) -> None:
+    async def _sink(
+        self, slot: Slot, door: Inbox[tuple[str, Packet[Any]]], ready: asyncio.Event
+    ) -> None:
         """Write what comes through the door; a sink whose peer fails is opened afresh."""
         services, patience = self._services[slot.name], Patience()
         while True:
             try:
                 async with opened(slot, services) as node:
                     ready.set()
+                    named = getattr(node, "write_from", None)
                     while True:
-                        packet = await door.aget()
+                        giver, packet = await door.aget()
                         began = self._wall.now_us()
-                        await node.write(packet)
+                        await (named(giver, packet) if named else node.write(packet))
                         services.stats.took(1000 * (self._wall.now_us() - began))
                         patience.reset()
             except Closed:
@@ -215,4 +218,4 @@ class House:
             elapsed_s, before_us = (now_us - before_us) / 1e6, now_us
             status = Status({n: s.stats.read(elapsed_s) for n, s in self._services.items()})
             for door in doors:
-                await door.aput(Packet(self.clock.now_us(), status))
+                await door.aput(("", Packet(self.clock.now_us(), status)))

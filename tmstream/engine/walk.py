@@ -15,7 +15,8 @@ from .graph import Graph, Slot
 from .handout import NodeServices, find
 from .restart import Patience
 
-Deliver = Callable[[str, Packet[Any]], None]
+#: Carries a packet out of a lane: giver, reader, packet.
+Deliver = Callable[[str, str, Packet[Any]], None]
 
 _ALWAYS = (Gap, Absent)
 _KEPT_RAW = (Audio, Image, Landmarks)
@@ -112,7 +113,7 @@ class Walk:
             wanted = isinstance(data, takes)
             if step is None:
                 if wanted or isinstance(data, _ALWAYS):
-                    self._deliver(reader, packet)
+                    self._deliver(giver, reader, packet)
             elif wanted:
                 for made in step.process(packet):
                     self.push(reader, self._entered(made, packet.ledger))

@@ -110,11 +110,11 @@
     }
     try {
       const answer = await fetch(healthAddress(url), { cache: "no-store", signal: AbortSignal.timeout(3000) });
-      if (!/json/.test(answer.headers.get("content-type") || "")) throw new TypeError("another program");
-    } catch (error) {
-      if (error.message === "another program") {
+      const said = await answer.json().catch(() => null);
+      if (said?.engine !== "tmstream") {
         return { code: "wrong_port", text: `Something answers at ${place}, but it is not tmstream. Which address did tmstream print when it started? Write it here: tmstream.connect("localhost:8765")` };
       }
+    } catch {
       const inside = framed && secure ? " If it does run: this page sits inside a frame; open it in a tab of its own." : "";
       return { code: "not_running", text: `tmstream is not running at ${place}. Start it in a terminal: tmstream run PIPELINE.${inside}` };
     }

@@ -42,13 +42,12 @@ def from_picture(pixels: UInt8) -> Clip:
     """Return a picture (uint8 ``(h, w, 3)``, RGB) as JPEG, its longer side at most `MAX_SIDE`."""
     import cv2
 
+    bgr: npt.NDArray[Any] = np.ascontiguousarray(pixels[:, :, ::-1])
     scale = MAX_SIDE / max(pixels.shape[:2])
     if scale < 1:
         size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
-        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    done, data = cv2.imencode(
-        ".jpg", np.ascontiguousarray(pixels[:, :, ::-1]), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    )
+        bgr = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA)
+    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     if not done:
         raise InputError("a picture could not be written as JPEG")
     return Clip(data.tobytes(), "image/jpeg")

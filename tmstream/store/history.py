@@ -85,7 +85,7 @@ class History:
         elif isinstance(data, Audio):
             # 16 bit, as the clip will be: half the memory, and no hold on the source's buffer.
             samples = np.clip(data.samples * 32767.0, -32768, 32767).astype(np.int16)
-            kept = packet.with_data(Audio(samples, data.rate_hz))  # type: ignore[arg-type]
+            kept = packet.with_data(Audio(samples, data.rate_hz))
             with self._lock:
                 self._ring(self._audio, node, MAX_AUDIO_BYTES).push(kept, samples.nbytes)
         elif isinstance(data, Image):

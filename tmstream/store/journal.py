@@ -63,7 +63,7 @@ def set_state(db: sqlite3.Connection, key: str, value: int) -> None:
 
 def read_op(db: sqlite3.Connection, number: int) -> Op:
     """Return one operation; `Damaged` when its checksum is wrong."""
-    row = db.execute(f"SELECT {OP}, crc FROM op WHERE id = ?", (number,)).fetchone()
+    row = db.execute(f"SELECT {OP}, crc FROM op WHERE id = ?", (number,)).fetchone()  # noqa: S608
     if row is None or row_crc(*row[:-1]) != row[-1]:
         raise Damaged(f"step {number} of the project's journal is damaged")
     return Op(*row[:-1])
@@ -73,15 +73,18 @@ def write_op(db: sqlite3.Connection, op: Op) -> None:
     """Write one operation, with its checksum."""
     fields = msgspec.structs.astuple(op)
     db.execute(
-        f"INSERT INTO op({OP}, crc) VALUES (?,?,?,?,?,?,?,?,?,?)",
+        f"INSERT INTO op({OP}, crc) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
         (*fields, row_crc(*fields)),
     )
 
 
-def _set_next(db: sqlite3.Connection, op: Op, following: int) -> None:
-    """Remember which child to redo: the one that was undone last."""
-    fields = msgspec.structs.astuple(msgspec.structs.replace(op, next=following))
-    db.execute("UPDATE op SET next = ?, crc = ? WHERE id = ?", (following, row_crc(*fields), op.id))
+def rewrite_op(db: sqlite3.Connection, op: Op) -> None:
+    """Write an operation anew in its place."""
+    fields = msgspec.structs.astuple(op)
+    db.execute(
+        f"UPDATE op SET ({OP}, crc) = (?,?,?,?,?,?,?,?,?,?) WHERE id = ?",  # noqa: S608
+        (*fields, row_crc(*fields), op.id),
+    )
 
 
 def decode(text: str) -> Patch:
@@ -100,7 +103,7 @@ def encode(patch: Patch) -> str:
 def record(
     db: sqlite3.Connection, verb: str, summary: str, patch: Patch, batch: str = ""
 ) -> Change:
-    """Apply ``patch`` as a new operation after the head; one that changes nothing leaves no trace."""
+    """Apply ``patch`` as a new operation after the head; one that changes nothing leaves none."""
     forward, inverse, change = apply(db, patch)
     if not forward:
         return change
@@ -123,38 +126,44 @@ def record(
 
 def undo(db: sqlite3.Connection) -> tuple[str, Change]:
     """Take back the newest operation, with those of the same batch; returns what it had done."""
-    op = read_op(db, state(db, "head"))
-    if op.parent is None:
-        raise InputError("nothing to undo")
-    done, patches = op, []
-    while True:
-        assert op.parent is not None
-        patches.append(decode(op.inverse))
+    patches: list[Patch] = []
+    done = op = read_op(db, state(db, "head"))
+    # What was emptied by `erase` does nothing any more, and is passed over.
+    while not patches or (op.batch and op.batch == done.batch) or not decode(op.inverse):
+        if op.parent is None:
+            if patches:
+                break
+            raise InputError("nothing to undo")
+        if patch := decode(op.inverse):
+            done = op if not patches else done
+            patches.append(patch)
         parent = read_op(db, op.parent)
-        _set_next(db, parent, op.id)
-        if not op.batch or parent.batch != op.batch:
-            break
-        op = parent
+        # The child to redo is the one that was undone last.
+        rewrite_op(db, msgspec.structs.replace(parent, next=op.id))
+        op = read_op(db, parent.id)
     _, _, change = apply(db, compose(patches))
-    set_state(db, "head", parent.id)
+    set_state(db, "head", op.id)
     return _described(done, len(patches)), change
 
 
 def redo(db: sqlite3.Connection) -> tuple[str, Change]:
     """Do again what was undone last, with its batch; returns what it did."""
-    following = read_op(db, state(db, "head")).next
-    if following is None:
-        raise InputError("nothing to redo")
-    patches = []
-    while True:
-        op = read_op(db, following)
-        patches.append(decode(op.forward))
-        if op.next is None or not op.batch or read_op(db, op.next).batch != op.batch:
+    patches: list[Patch] = []
+    done = op = read_op(db, state(db, "head"))
+    while op.next is not None:
+        following = read_op(db, op.next)
+        patch = decode(following.forward)
+        if patches and patch and not (following.batch and following.batch == done.batch):
             break
-        following = op.next
+        op = following
+        if patch:
+            done = op
+            patches.append(patch)
+    if not patches:
+        raise InputError("nothing to redo")
     _, _, change = apply(db, compose(patches))
     set_state(db, "head", op.id)
-    return _described(op, len(patches)), change
+    return _described(done, len(patches)), change
 
 
 def restore(db: sqlite3.Connection, target: int, summary: str) -> Change:
@@ -218,7 +227,7 @@ def apply(db: sqlite3.Connection, patch: Patch) -> tuple[Patch, Patch, Change]:
         _set_label(db, rows, label)
     _set_alive(db, forward.show, 1)
     for key, value in forward.settings.items():
-        _set_setting(db, key, value)
+        write_setting(db, key, value)
     if forward:
         set_state(db, "revision", state(db, "revision") + 1)
     shown = set(forward.show)
@@ -226,9 +235,9 @@ def apply(db: sqlite3.Connection, patch: Patch) -> tuple[Patch, Patch, Change]:
         added=tuple(read_examples(db, seqs=forward.show)) if shown else (),
         removed=tuple(ids),
         relabelled={
-            id: label
+            one: label
             for label, rows in forward.labels.items()
-            for id in _ids(db, [seq for seq in rows if seq not in shown], alive=True)
+            for one in _ids(db, [seq for seq in rows if seq not in shown], alive=True)
         },
         settings=dict(forward.settings),
     )
@@ -240,7 +249,7 @@ def _difference(db: sqlite3.Connection, patch: Patch) -> tuple[Patch, Patch]:
     renamed = {seq: label for label, rows in patch.labels.items() for seq in rows}
     touched = sorted({*patch.show, *patch.hide, *renamed})
     query = "SELECT seq, alive, label FROM example WHERE seq IN (SELECT value FROM json_each(?))"
-    now = {seq: (alive, label) for seq, alive, label in db.execute(query, (_json(touched),))}
+    now = {seq: (alive, label) for seq, alive, label in db.execute(query, (numbers(touched),))}
     show = [seq for seq in patch.show if seq in now and not now[seq][0]]
     hide = [seq for seq in patch.hide if seq in now and now[seq][0]]
     moved = {seq: to for seq, to in renamed.items() if seq in now and now[seq][1] != to}
@@ -264,7 +273,8 @@ def read_setting(db: sqlite3.Connection, key: str) -> Any:
     return msgspec.json.decode(row[0])
 
 
-def _set_setting(db: sqlite3.Connection, key: str, value: Any) -> None:
+def write_setting(db: sqlite3.Connection, key: str, value: Any) -> None:
+    """Write a setting's value; None removes it."""
     if value is None:
         db.execute("DELETE FROM setting WHERE key = ?", (key,))
         return
@@ -275,27 +285,28 @@ def _set_setting(db: sqlite3.Connection, key: str, value: Any) -> None:
 def _set_alive(db: sqlite3.Connection, rows: list[int], alive: int) -> None:
     crc = ROW.replace("alive", str(alive))
     db.execute(
-        f"UPDATE example SET alive = ?, crc = row_crc({crc}) "
+        f"UPDATE example SET alive = ?, crc = row_crc({crc}) "  # noqa: S608
         "WHERE seq IN (SELECT value FROM json_each(?))",
-        (alive, _json(rows)),
+        (alive, numbers(rows)),
     )
 
 
 def _set_label(db: sqlite3.Connection, rows: list[int], label: str) -> None:
     crc = ROW.replace("label", "?1")
     db.execute(
-        f"UPDATE example SET label = ?1, crc = row_crc({crc}) "
+        f"UPDATE example SET label = ?1, crc = row_crc({crc}) "  # noqa: S608
         "WHERE seq IN (SELECT value FROM json_each(?2))",
-        (label, _json(rows)),
+        (label, numbers(rows)),
     )
 
 
 def _ids(db: sqlite3.Connection, rows: list[int], *, alive: bool = False) -> list[str]:
     query = "SELECT id FROM example WHERE seq IN (SELECT value FROM json_each(?)) AND alive >= ?"
-    return [id for (id,) in db.execute(query, (_json(rows), int(alive)))]
+    return [one for (one,) in db.execute(query, (numbers(rows), int(alive)))]
 
 
-def _json(rows: Iterable[int]) -> str:
+def numbers(rows: Iterable[int]) -> str:
+    """Return row numbers as the JSON array that ``json_each`` takes apart."""
     return msgspec.json.encode(list(rows)).decode()
 
 

@@ -70,7 +70,7 @@ class Example(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     has_clip: bool
 
 
-class Change(msgspec.Struct, frozen=True, eq=False):
+class Change(msgspec.Struct, frozen=True):
     """What one committed step did; with ``reload``, read everything again."""
 
     added: tuple[Example, ...] = ()

@@ -8,6 +8,7 @@ import time
 import uuid
 import zlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,7 +17,11 @@ from ..core.errors import InputError
 from .records import Clip, Example, NewExample
 from .schema import ROW, Damaged, row_crc
 
-_COLUMNS = [f"e.{name.strip()}" for name in ROW.split(",")]
+_SELECT = (
+    f"SELECT {', '.join(f'e.{name}' for name in ROW.split(', '))}, e.crc, v.data "  # noqa: S608
+    "FROM example e LEFT JOIN vector v USING (seq)"
+)
+_INSERT = f"INSERT INTO example({ROW}, crc) VALUES ({','.join('?' * 18)})"  # noqa: S608
 
 
 def read_examples(
@@ -40,10 +45,7 @@ def read_examples(
     if seqs is not None:
         where.append("e.seq IN (SELECT value FROM json_each(?))")
         values.append(msgspec.json.encode(list(seqs)).decode())
-    query = (
-        f"SELECT {', '.join(_COLUMNS)}, e.crc, v.data FROM example e LEFT JOIN vector v USING (seq) "
-        f"WHERE {' AND '.join(where)} ORDER BY e.seq"
-    )
+    query = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY e.seq"
     for row in db.execute(query, values):
         try:
             yield _example(row)
@@ -52,47 +54,62 @@ def read_examples(
                 raise
 
 
-def _example(row: tuple[object, ...]) -> Example:
+def _example(row: tuple[Any, ...]) -> Example:
     *fields, crc, data = row
-    (_, id, label, space, take, person, groups, source, t_us, end_us, phase) = fields[:11]
-    (augmented_from, negative, created_us, clip, vector_crc, _) = fields[11:]
-    if not isinstance(data, bytes) or row_crc(*fields) != crc or zlib.crc32(data) != vector_crc:  # type: ignore[arg-type]
-        raise Damaged(f"example {id!r} is damaged")
+    if row_crc(*fields) != crc:
+        raise Damaged(f"example {fields[1]!r} is damaged")
+    check_vector(data, fields[15])
     return Example(
-        id=id, label=label, space=space, vector=np.frombuffer(data, "<f4"), take=take,
-        person=person, groups=msgspec.json.decode(groups), source=source, t_us=t_us, end_us=end_us,
-        phase=phase, augmented_from=augmented_from, negative=bool(negative), created_us=created_us,
-        has_clip=clip is not None,
-    )  # type: ignore[arg-type]  # fmt: skip
+        id=fields[1],
+        label=fields[2],
+        space=fields[3],
+        vector=np.frombuffer(data, "<f4"),
+        take=fields[4],
+        person=fields[5],
+        groups=msgspec.json.decode(fields[6]),
+        source=fields[7],
+        t_us=fields[8],
+        end_us=fields[9],
+        phase=fields[10],
+        augmented_from=fields[11],
+        negative=bool(fields[12]),
+        created_us=fields[13],
+        has_clip=fields[14] is not None,
+    )
+
+
+def check_vector(data: bytes | None, crc: int) -> None:
+    """Raise `Damaged` unless ``data`` is the vector that was written."""
+    if data is None or zlib.crc32(data) != crc:
+        raise Damaged("a vector of the project is damaged")
 
 
 def insert_examples(
     db: sqlite3.Connection, examples: Sequence[NewExample]
 ) -> tuple[list[str], list[int], list[int]]:
-    """Write examples, hidden; returns all ids, the ``seq`` of the new, and of those known before."""
+    """Write examples, hidden; returns all ids, the ``seq`` of new ones, and of known ones."""
     now_us = time.time_ns() // 1000
     (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM example").fetchone()
     ids: list[str] = []
     new: list[int] = []
     known: list[int] = []
     for example in examples:
-        id = example.id or uuid.uuid4().hex
-        ids.append(id)
-        found = db.execute("SELECT seq FROM example WHERE id = ?", (id,)).fetchone()
+        name = example.id or uuid.uuid4().hex
+        ids.append(name)
+        found = db.execute("SELECT seq FROM example WHERE id = ?", (name,)).fetchone()
         if found:
             known.append(found[0])
             continue
         last += 1
         data = example.vector.tobytes()
         fields = (
-            last, id, example.label, example.space, example.take, example.person,
+            last, name, example.label, example.space, example.take, example.person,
             msgspec.json.encode(example.groups, order="sorted").decode(), example.source,
             example.t_us, example.end_us, example.phase, example.augmented_from,
             int(example.negative), example.created_us or now_us,
             _insert_clip(db, example.clip), zlib.crc32(data), 0,
         )  # fmt: skip
-        marks = ",".join("?" * (len(fields) + 1))
-        db.execute(f"INSERT INTO example({ROW}, crc) VALUES ({marks})", (*fields, row_crc(*fields)))
+        db.execute(_INSERT, (*fields, row_crc(*fields)))
         db.execute("INSERT INTO vector VALUES (?,?)", (last, data))
         new.append(last)
     return ids, new, known
@@ -111,33 +128,43 @@ def _insert_clip(db: sqlite3.Connection, clip: Clip | None) -> int | None:
     return cursor.lastrowid
 
 
-def read_clip(db: sqlite3.Connection, id: str) -> Clip | None:
+def read_clip(db: sqlite3.Connection, example: str) -> Clip | None:
     """Return what was heard or seen with an example, or None; `Damaged` when bits turned."""
-    query = "SELECT c.sha256, c.media_type, c.data FROM example e JOIN clip c ON c.seq = e.clip WHERE e.id = ?"
-    row = db.execute(query, (id,)).fetchone()
+    query = (
+        "SELECT c.sha256, c.media_type, c.data FROM example e JOIN clip c ON c.seq = e.clip "
+        "WHERE e.id = ?"
+    )
+    row = db.execute(query, (example,)).fetchone()
     if row is None:
         return None
     digest, media_type, data = row
     if hashlib.sha256(media_type.encode() + b"\n" + data).digest() != digest:
-        raise Damaged(f"the clip of example {id!r} is damaged")
+        raise Damaged(f"the clip of example {example!r} is damaged")
     return Clip(data, media_type)
 
 
 def dimensions(db: sqlite3.Connection) -> dict[str, int]:
     """Return the dimension of each space that has living examples."""
-    found: dict[str, int] = {}
-    for (space,) in db.execute("SELECT DISTINCT space FROM example WHERE alive = 1 ORDER BY space"):
-        query = (
-            "SELECT length(data) / 4 FROM example JOIN vector USING (seq) "
-            "WHERE alive = 1 AND space = ? LIMIT 1"
-        )
-        found[space] = db.execute(query, (space,)).fetchone()[0]
-    return found
+    query = "SELECT DISTINCT space FROM example WHERE alive = 1 ORDER BY space"
+    found = {space: _dimension(db, space) for (space,) in db.execute(query)}
+    return {space: size for space, size in found.items() if size is not None}
 
 
-def check_dimensions(known: dict[str, int], examples: Sequence[NewExample]) -> None:
+def _dimension(db: sqlite3.Connection, space: str) -> int | None:
+    row = db.execute(
+        "SELECT length(data) / 4 FROM example JOIN vector USING (seq) "
+        "WHERE alive = 1 AND space = ? LIMIT 1",
+        (space,),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def check_dimensions(
+    db: sqlite3.Connection, examples: Sequence[NewExample], *, replacing: str | None = None
+) -> None:
     """Raise `InputError` unless every space keeps to one dimension."""
-    known = dict(known)
+    names = {example.space for example in examples} - {replacing}
+    known = {space: size for space in names if (size := _dimension(db, space)) is not None}
     for example in examples:
         size = known.setdefault(example.space, example.vector.size)
         if example.vector.size != size:

@@ -90,12 +90,7 @@ def connect(path: Path, mode: str = "rw") -> sqlite3.Connection:
         timeout=5.0,
     )
     try:
-        db.create_function("row_crc", -1, row_crc, deterministic=True)
-        db.execute("PRAGMA trusted_schema = OFF")
-        db.execute("PRAGMA busy_timeout = 5000")
-        db.execute("PRAGMA foreign_keys = ON")
-        db.execute("PRAGMA cell_size_check = ON")
-        db.execute("PRAGMA temp_store = MEMORY")
+        prepared(db)
         if mode in ("rw", "rwc"):
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
@@ -103,6 +98,20 @@ def connect(path: Path, mode: str = "rw") -> sqlite3.Connection:
     except BaseException:
         db.close()
         raise
+    return db
+
+
+def prepared(db: sqlite3.Connection) -> sqlite3.Connection:
+    """Give a connection our checksum, and no trust in the file it reads."""
+    db.create_function("row_crc", -1, row_crc, deterministic=True)
+    for pragma in (
+        "trusted_schema = OFF",
+        "cell_size_check = ON",
+        "foreign_keys = ON",
+        "busy_timeout = 5000",
+        "temp_store = MEMORY",
+    ):
+        db.execute(f"PRAGMA {pragma}")
     return db
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import sqlite3
 import threading
@@ -14,11 +15,18 @@ from ..core.errors import StoreError
 
 T = TypeVar("T")
 
+log = logging.getLogger(__name__)
+
 Job = Callable[[sqlite3.Connection], Any]
 
 
 class Writer:
-    """Runs jobs on its own thread; ``idle(db)`` is called there about every ``tick_s`` seconds."""
+    """Runs jobs on its own thread; ``idle(db)`` is called there about every ``tick_s`` seconds.
+
+    ``db`` is the connection; only a job may put another one in its place.
+    """
+
+    db: sqlite3.Connection
 
     def __init__(
         self,
@@ -38,7 +46,7 @@ class Writer:
         self._opened.result()
 
     def __call__(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what ``job(db)`` returns, once it ran on the thread; its exceptions come here too."""
+        """Return what ``job(db)`` returns, once it ran on the thread; raises what it raises."""
         if threading.current_thread() is self._thread:
             raise StoreError("a subscriber of the project must not change it; do that elsewhere")
         answer: Future[T] = Future()
@@ -60,7 +68,7 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            db = self._connect()
+            self.db = self._connect()
         except BaseException as error:  # noqa: BLE001  (handed to the thread that waits for it)
             self._opened.set_exception(error)
             return
@@ -70,14 +78,21 @@ class Writer:
             try:
                 work = self._jobs.get(timeout=max(0.0, due - time.monotonic()))
             except queue.Empty:
-                self._idle(db)
+                self._rest()
                 due = time.monotonic() + self._tick_s
                 continue
             if work is None:
                 break
             job, answer = work
             try:
-                answer.set_result(job(db))
+                answer.set_result(job(self.db))
             except BaseException as error:  # noqa: BLE001  (handed to the thread that waits for it)
                 answer.set_exception(error)
-        db.close()
+        self.db.close()
+
+    def _rest(self) -> None:
+        try:
+            self._idle(self.db)
+        except (sqlite3.Error, StoreError) as error:
+            # A full disk refuses a checkpoint, for instance; it is tried again at the next rest.
+            log.warning("the project could not be tidied: %s", error)

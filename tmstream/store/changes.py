@@ -1,0 +1,170 @@
+"""What can be done to a project: each verb becomes one operation of the journal.
+
+Every function runs inside a transaction on the writer's thread and returns its answer with the
+news for subscribers. Unknown labels, ids and names raise `InputError`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ..core.errors import InputError
+from . import journal, rows
+from .journal import Patch
+from .records import Change, NewExample, checked_text
+from .schema import row_crc
+
+
+def add(
+    db: sqlite3.Connection,
+    examples: Sequence[NewExample],
+    *,
+    batch: str = "",
+    verb: str = "add",
+    revive: bool = False,
+) -> tuple[list[str], Change]:
+    """Store checked examples; those whose id is known stay as they are.
+
+    With ``revive``, known ones that were deleted come back (an import brings them back).
+    """
+    rows.check_dimensions(db, examples)
+    ids, new, known = rows.insert_examples(db, examples)
+    show = new + known if revive else new
+    summary = f"{_PAST[verb]} {_many(len(show))} of {_labels(examples)}"
+    return ids, journal.record(db, verb, summary, Patch(show=show), batch)
+
+
+def replace(
+    db: sqlite3.Connection, space: str, examples: Sequence[NewExample]
+) -> tuple[list[str], Change]:
+    """Put ``examples`` in the place of all of ``space``, whose dimension may change by that."""
+    query = "SELECT seq FROM example WHERE alive = 1 AND space = ?"
+    old = [seq for (seq,) in db.execute(query, (space,))]
+    if any(example.space != space for example in examples):
+        raise InputError(f"all the new examples must be of the space {space!r}")
+    rows.check_dimensions(db, examples, replacing=space)
+    ids, new, known = rows.insert_examples(db, examples)
+    if known:
+        raise InputError("an example made anew needs a new id")
+    summary = f"made {_many(len(new))} of {quoted(space)} anew"
+    return ids, journal.record(db, "replace", summary, Patch(show=new, hide=old))
+
+
+def delete(db: sqlite3.Connection, ids: Sequence[str]) -> tuple[None, Change]:
+    """Hide examples; those already hidden stay so."""
+    patch = Patch(hide=_seqs(db, ids))
+    return None, journal.record(db, "delete", f"deleted {_many(len(patch.hide))}", patch)
+
+
+def delete_label(db: sqlite3.Connection, label: str) -> tuple[None, Change]:
+    """Hide a label with all its examples."""
+    patch = Patch(hide=_labelled(db, label), settings=_scene(db, label, None))
+    summary = f"deleted {quoted(label)} with {_many(len(patch.hide))}"
+    return None, journal.record(db, "delete_label", summary, patch)
+
+
+def rename_label(db: sqlite3.Connection, label: str, to: str) -> tuple[None, Change]:
+    """Give a label another name; an existing name merges the two."""
+    to = checked_text(to, "label")
+    patch = Patch(labels={to: _labelled(db, label)}, settings=_scene(db, label, to))
+    taken = db.execute("SELECT 1 FROM example WHERE alive = 1 AND label = ?", (to,)).fetchone()
+    verb = "merge" if taken and to != label else "rename"
+    summary = f"{_PAST[verb]} {quoted(label)} {'into' if verb == 'merge' else 'to'} {quoted(to)}"
+    return None, journal.record(db, verb, summary, patch)
+
+
+def relabel(db: sqlite3.Connection, ids: Sequence[str], label: str) -> tuple[None, Change]:
+    """Move examples to a label, new or known."""
+    label = checked_text(label, "label")
+    patch = Patch(labels={label: _seqs(db, ids)})
+    summary = f"moved {_many(len(set(ids)))} to {quoted(label)}"
+    return None, journal.record(db, "relabel", summary, patch)
+
+
+def set_settings(db: sqlite3.Connection, settings: Mapping[str, Any]) -> tuple[None, Change]:
+    """Keep JSON values; None removes one."""
+    try:
+        # The standard encoder: msgspec's writes NaN as null, which would remove the setting.
+        plain = json.loads(json.dumps(dict(settings), allow_nan=False))
+        msgspec.json.encode(plain)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"settings must be JSON values: {error}") from error
+    for key in plain:
+        checked_text(key, "a setting's name")
+    summary = f"set {', '.join(sorted(plain))}"
+    return None, journal.record(db, "set", summary, Patch(settings=plain))
+
+
+def snapshot(db: sqlite3.Connection, name: str) -> tuple[None, Change]:
+    """Name the present state."""
+    name = checked_text(name, "a snapshot's name")
+    if db.execute("SELECT 1 FROM snapshot WHERE name = ?", (name,)).fetchone():
+        raise InputError(f"there is already a snapshot {name!r}; choose another name")
+    row = (name, journal.state(db, "head"), time.time_ns() // 1000)
+    db.execute("INSERT INTO snapshot VALUES (?,?,?,?)", (*row, row_crc(*row)))
+    return None, Change()
+
+
+def restore(db: sqlite3.Connection, name: str) -> tuple[None, Change]:
+    """Return to a named state, as one step that can be undone."""
+    query = "SELECT name, op, created_us, crc FROM snapshot WHERE name = ?"
+    row = db.execute(query, (checked_text(name, "a snapshot's name"),)).fetchone()
+    if row is None or row_crc(*row[:-1]) != row[-1]:
+        raise InputError(f"there is no snapshot {name!r}")
+    return None, journal.restore(db, row[1], f"restored {quoted(name)}")
+
+
+_PAST = {
+    "add": "added",
+    "import": "imported",
+    "rescue": "rescued",
+    "rename": "renamed",
+    "merge": "merged",
+}
+
+
+def _seqs(db: sqlite3.Connection, ids: Sequence[str]) -> list[int]:
+    found = []
+    for one in ids:
+        row = db.execute("SELECT seq FROM example WHERE id = ?", (one,)).fetchone()
+        if row is None:
+            raise InputError(f"there is no example {one!r}")
+        found.append(row[0])
+    return found
+
+
+def _labelled(db: sqlite3.Connection, label: str) -> list[int]:
+    query = "SELECT seq FROM example WHERE alive = 1 AND label = ? ORDER BY seq"
+    found = [seq for (seq,) in db.execute(query, (checked_text(label, "label"),))]
+    if not found:
+        raise InputError(f"there is no label {quoted(label)}")
+    return found
+
+
+def _scene(db: sqlite3.Connection, label: str, to: str | None) -> dict[str, Any]:
+    """Return the setting "active_labels" with ``label`` replaced, if it names it."""
+    active = journal.read_setting(db, "active_labels")
+    if not isinstance(active, list) or label not in active:
+        return {}
+    renamed = [to if one == label else one for one in active]
+    return {"active_labels": list(dict.fromkeys(one for one in renamed if one is not None))}
+
+
+def quoted(text: str) -> str:
+    """Return ``text`` in quotes and otherwise as it is, so that `erase` finds it again."""
+    return f'"{text}"'
+
+
+def _many(count: int) -> str:
+    return "1 example" if count == 1 else f"{count} examples"
+
+
+def _labels(examples: Sequence[NewExample]) -> str:
+    labels = sorted({example.label for example in examples})
+    return ", ".join(map(quoted, labels[:3])) + (" ..." if len(labels) > 3 else "")

@@ -1,0 +1,173 @@
+"""An open project file: who reads, who writes, and what is done for it in the background."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from ..core.errors import StoreError
+from . import backups, integrity, journal, opening, schema
+from .records import Change
+from .writer import Writer
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_AFTER_S = 1.0
+#: How often the writer looks whether another process changed the file.
+POLL_S = 0.25
+BACKUP_EVERY_S = 3600.0
+
+
+class Database:
+    """One connection that reads, one thread that writes, one that checks and backs up.
+
+    ``caring`` is held while the background reads the file at length.
+    """
+
+    def __init__(self, path: Path, access: opening.Access) -> None:
+        self.path = path
+        self.read_only = access.read_only
+        self.notices = list(access.notices)
+        self.subscribers: list[Callable[[Change], None]] = []
+        self.caring = threading.Lock()
+        self._access = access
+        self._reading = threading.Lock()
+        self._closing = threading.Event()
+        self._dirty_since: float | None = None
+        self._data_version = -1
+        self._reader = access.connect()
+        self._revision = self.read(lambda db: journal.state(db, "revision"))
+        self._writer = None if self.read_only else Writer(self._connect, self._idle, POLL_S)
+        self._care = threading.Thread(target=self._keep, name="tmstream-store-care", daemon=True)
+        self._care.start()
+
+    def connect(self) -> sqlite3.Connection:
+        """Return a new connection for reading."""
+        return self._access.connect()
+
+    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return ``work(db)``; one thread at a time."""
+        with self._reading, schema.explained(self.path):
+            return work(self._reader)
+
+    def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Return ``job(db)``, run by the writer outside of any transaction."""
+        if self.read_only or self._writer is None:
+            raise StoreError(f"{self.path}: is open for reading only; nothing was changed")
+        return self._writer(job)
+
+    def change(self, work: Callable[[sqlite3.Connection], tuple[T, Change]]) -> T:
+        """Run ``work`` in a transaction, tell the subscribers, and return its answer."""
+
+        def job(db: sqlite3.Connection) -> T:
+            with schema.explained(self.path), schema.transaction(db):
+                foreign = journal.state(db, "revision") != self._revision
+                answer, change = work(db)
+                revision = journal.state(db, "revision")
+            self._revision = revision
+            self._dirty_since = time.monotonic()
+            self._tell(Change(reload=True) if foreign else change)
+            return answer
+
+        return self.run(job)
+
+    def reload(self, db: sqlite3.Connection) -> None:
+        """Tell the subscribers to read everything again; for the writer's jobs."""
+        self._revision = journal.state(db, "revision")
+        self._tell(Change(reload=True))
+
+    def notice(self, text: str) -> None:
+        """Keep something that the user should be told."""
+        if text not in self.notices:
+            self.notices.append(text)
+            log.warning("%s", text)
+
+    def close(self) -> None:
+        """Finish what was begun; the last to close, the writer, empties and removes the log."""
+        self._closing.set()
+        self._care.join()
+        with self._reading:
+            self._reader.close()
+        if self._writer:
+            self._writer.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        return self._access.connect(writing=True)
+
+    def _tell(self, change: Change) -> None:
+        if change == Change():
+            return
+        for callback in tuple(self.subscribers):
+            try:
+                callback(change)
+            except Exception:
+                log.exception("a subscriber of %s failed", self.path)
+
+    def _idle(self, db: sqlite3.Connection) -> None:
+        """Between jobs: look for changes by other processes, and empty the log."""
+        (version,) = db.execute("PRAGMA data_version").fetchone()
+        if version != self._data_version:
+            self._data_version = version
+            # Another process may have written no more than its cache.
+            if journal.state(db, "revision") != self._revision:
+                self.reload(db)
+        quiet_since = self._dirty_since
+        if quiet_since is not None and time.monotonic() - quiet_since >= CHECKPOINT_AFTER_S:
+            # Without patience: a reader in another process must not hold up the next example.
+            db.execute("PRAGMA busy_timeout = 0")
+            try:
+                (busy, _, _) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                db.execute("PRAGMA busy_timeout = 5000")
+            self._dirty_since = time.monotonic() if busy else None
+
+    def _keep(self) -> None:
+        """In the background: check the whole file once, then keep backups."""
+        try:
+            with contextlib.closing(self.connect()) as db:
+                # A close must not wait for the end of a long check.
+                db.set_progress_handler(self._closing.is_set, 10_000)
+                with self.caring:
+                    integrity.check_all(db, self.path)
+                while not self.read_only and not self._closing.is_set():
+                    with self.caring, schema.explained(self.path):
+                        backups.make(db, self.path)
+                    self._closing.wait(BACKUP_EVERY_S)
+        except schema.Damaged as error:
+            if not self._closing.is_set():
+                self._recover(str(error))
+        except (StoreError, sqlite3.Error, OSError) as error:
+            if not self._closing.is_set():
+                self.notice(f"{self.path}: no backup could be made ({error})")
+
+    def _recover(self, reason: str) -> None:
+        """Put the newest good backup in place of the file, under the feet of its readers."""
+        if self._writer is None:
+            self.notice(reason)
+            return
+        writer = self._writer
+
+        def job(db: sqlite3.Connection) -> None:
+            with self._reading:
+                self._reader.close()
+                db.close()
+                try:
+                    self.notice(backups.restore(self.path, reason))
+                except (StoreError, OSError) as error:
+                    # What was loaded had passed its checks: predicting goes on, teaching stops.
+                    self.read_only = True
+                    self.notice(f"{error}. Changes are refused")
+                writer.db = self._connect()
+                self._reader = self.connect()
+            self.reload(writer.db)
+
+        with contextlib.suppress(StoreError):  # closed in the meantime
+            writer(job)

@@ -98,9 +98,16 @@ def asyncio_queues() -> None:
 def rows() -> Iterator[Row]:
     """Yield cost per node and packet, everything in: source, ledger, statistics and sink."""
     hops = PACKETS * (NODES + 2)
-    ours, bare, queues = (t / hops for t in alternately(through_the_engine, bare_calls, asyncio_queues))
+    ours, bare, queues = (
+        t / hops for t in alternately(through_the_engine, bare_calls, asyncio_queues)
+    )
     yield Row(
-        "engine, a node and packet", us(ours), f"bare call {us(bare)}", ours / bare, "<= 8 us", ours <= 8e-6
+        "engine, a node and packet",
+        us(ours),
+        f"bare call {us(bare)}",
+        ours / bare,
+        "<= 8 us",
+        ours <= 8e-6,
     )
     yield Row(
         "engine against tasks joined by asyncio.Queue",

@@ -1,0 +1,63 @@
+"""The shapes that landmarks make: boxes, lengths, angles; and which landmark is which."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..core.packet import Float32
+
+# Indices of the 33 body points that are used by name (MediaPipe's order).
+NOSE = 0
+EYES = (2, 5)
+EARS = (7, 8)
+MOUTH = (9, 10)
+SHOULDERS, ELBOWS, WRISTS = (11, 12), (13, 14), (15, 16)
+INDEXES = (19, 20)
+HIPS, KNEES, ANKLES = (23, 24), (25, 26), (27, 28)
+
+#: Names of the body points, as tables of landmarks spell their columns.
+BODY_NAMES = (
+    "nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer "
+    "left_ear right_ear mouth_left mouth_right left_shoulder right_shoulder left_elbow "
+    "right_elbow left_wrist right_wrist left_pinky right_pinky left_index right_index "
+    "left_thumb right_thumb left_hip right_hip left_knee right_knee left_ankle right_ankle "
+    "left_heel right_heel left_foot_index right_foot_index"
+).split()
+
+#: Wrist, then four points of thumb, index, middle, ring and little finger, base first.
+HAND_FINGERS = tuple(tuple(range(base, base + 4)) for base in (1, 5, 9, 13, 17))
+
+
+def square(points: Float32, aspect: float) -> Float32:
+    """Return x, y, z (n, 3) in one unit, the picture's height."""
+    return (points[:, :3] * np.array([aspect, 1.0, aspect], np.float32)).astype(np.float32)
+
+
+def visible(points: Float32, least: float = 0.5) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Return which points (n, 4) are seen and inside the picture."""
+    x, y = points[:, 0], points[:, 1]
+    seen: np.ndarray[tuple[int], np.dtype[np.bool_]] = (
+        (points[:, 3] >= least) & (x >= 0) & (x <= 1) & (y >= 0) & (y <= 1)
+    )
+    return seen
+
+
+def box_of(points: Float32, aspect: float) -> tuple[float, float, float, float]:
+    """Return (left, top, right, bottom) around points (n, >= 2), x in units of the height."""
+    x, y = points[:, 0] * aspect, points[:, 1]
+    return float(x.min()), float(y.min()), float(x.max()), float(y.max())
+
+
+def middle(points: Float32, pair: tuple[int, int]) -> Float32:
+    """Return the point halfway between two."""
+    return (points[pair[0]] + points[pair[1]]) / np.float32(2)
+
+
+def length(vectors: Float32) -> Float32:
+    """Return the Euclidean length along the last axis."""
+    return np.sqrt(np.sum(vectors * vectors, axis=-1))
+
+
+def unit(vectors: Float32) -> Float32:
+    """Return vectors of length 1 along the last axis; nothing stays nothing."""
+    return vectors / np.maximum(length(vectors)[..., None], np.float32(1e-6))

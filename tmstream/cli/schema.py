@@ -37,10 +37,11 @@ def _messages() -> dict[str, Any]:
 def _pipeline() -> dict[str, Any]:
     """Return one schema made of every installed node type's parameters."""
     import inspect
+    import typing
 
     import msgspec
 
-    from ..engine.params import parameter_struct
+    from ..engine.params import parameters
     from ..engine.registry import Registry
     from ..server.settings import ServerSettings
 
@@ -48,20 +49,17 @@ def _pipeline() -> dict[str, Any]:
     variants = []
     for name in sorted(registry.known):
         factory = registry[name]
-        one = msgspec.json.schema(parameter_struct(factory))
-        one = one["$defs"][one["$ref"].rpartition("/")[2]] if "$ref" in one else one
-        properties = {
-            "type": {"const": name},
-            "from": {"$ref": "#/$defs/from"},
-            **one.get("properties", {}),
-        }
+        hints, found = typing.get_type_hints(factory), parameters(factory)
+        values = {param: msgspec.json.schema(hints[param]) for param in found}
+        needed = [param for param, one in found.items() if one.default is one.default_factory]
+        properties = {"type": {"const": name}, "from": {"$ref": "#/$defs/from"}, **values}
         variants.append(
             {
                 "title": name,
                 "description": inspect.cleandoc(factory.__doc__ or "").partition("\n")[0],
                 "type": "object",
                 "properties": properties,
-                "required": ["type", *one.get("required", [])],
+                "required": ["type", *needed],
                 "additionalProperties": False,
             }
         )

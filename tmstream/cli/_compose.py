@@ -1,0 +1,346 @@
+"""From a pipeline's name to a running house: files, project, services, signals."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..core.errors import DeviceError, InputError, SpecError
+from ..core.resources import resource
+
+if TYPE_CHECKING:
+    from ..core.messages import Hello
+    from ..engine.graph import Graph
+    from ..engine.registry import Registry
+    from ..engine.spec import Pipeline
+    from ..server.hub import Hub
+    from ..store.project import Project
+
+#: Node types that need somebody to listen on the port.
+SERVED = frozenset({"websocket", "browser_microphone", "browser_camera"})
+#: The wire's name of each payload that a websocket sends.
+STREAMS = {
+    "Scores": "prediction",
+    "Event": "event",
+    "Landmarks": "landmarks",
+    "Presence": "presence",
+    "Features": "spectrum",
+}
+
+
+def load(name: str) -> Pipeline:
+    """Return the pipeline in the file ``name``, or the shipped one of that name.
+
+    Raises:
+        SpecError: there is none, or it is wrong.
+    """
+    from ..engine.nearest import did_you_mean
+    from ..engine.spec import read
+
+    path = Path(name)
+    if path.is_file():
+        return read(path)
+    shipped = resource("pipelines")
+    if path.name == name and (shipped / f"{path.stem}.yaml").is_file():
+        return read(shipped / f"{path.stem}.yaml")
+    names = [one.stem for one in shipped.glob("*.yaml")]
+    near = did_you_mean(path.stem, names)
+    if path.suffix in (".yaml", ".yml") and path.parent.is_dir():
+        near = did_you_mean(path.name, [one.name for one in path.parent.glob("*.y*ml")]) or near
+    raise SpecError(f"{name}: no such pipeline file{near}")
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line asks of a run, over what the pipeline says."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)  #: "node.param" to value
+    sources: Mapping[str, str] = field(default_factory=dict)  #: node to file
+    project: Path | None = None
+    sketch: Path | None = None
+    port: int | None = None
+    seconds: float | None = None
+    prints: bool = False
+    realtime: bool = False
+    browser: bool = True
+    page: str = "sketch/"  #: which page to name, below http://localhost:PORT/
+
+
+def run_pipeline(pipeline: Pipeline, wishes: Wishes) -> int:
+    """Run until the sources are dry, the time is over or a signal comes; return the exit status."""
+    from ..engine.graph import build
+    from ..engine.registry import Registry
+
+    registry = Registry.installed()
+    if wishes.project is not None:
+        pipeline = replace(pipeline, project=wishes.project)
+    if wishes.realtime:
+        pipeline = replace(pipeline, realtime=True)
+    pipeline = _with_files(pipeline, registry, wishes.sources)
+    # A wrong pipeline is said before a project is made for it.
+    build(_with_values(pipeline, wishes.values), registry)
+    with _project_of(pipeline) as project:
+        pipeline = _with_values(with_journal(pipeline, registry, project), wishes.values)
+        if wishes.prints:
+            pipeline = with_console(pipeline, registry)
+        graph = build(pipeline, registry)
+        return asyncio.run(_House(graph, project, wishes).live())
+
+
+def with_journal(pipeline: Pipeline, registry: Registry, project: Project | None) -> Pipeline:
+    """Put the project's journalled parameters (``set``, ``tune``) over the YAML's."""
+    from ..engine.params import parameters
+    from ..engine.settings import PREFIX, journalled
+
+    if project is None:
+        return pipeline
+    keys = [
+        f"{PREFIX}{spec.name}.{name}"
+        for spec in pipeline.nodes
+        for name in parameters(registry[spec.type])
+    ]
+    return journalled(pipeline, {key: project.setting(key) for key in keys})
+
+
+def with_console(pipeline: Pipeline, registry: Registry) -> Pipeline:
+    """Return the pipeline with one more sink, which prints what websocket clients are sent.
+
+    It reads what the websocket nodes read; without one, the nodes that nobody else reads.
+    """
+    from ..engine.spec import NodeSpec
+
+    served = [spec for spec in pipeline.nodes if spec.type == "websocket"]
+    read = {name for spec in pipeline.nodes for name in spec.sources}
+    takes = registry["console"].takes
+    feeds = [name for spec in served for name in spec.sources] or [
+        spec.name
+        for spec in pipeline.nodes
+        if spec.name not in read
+        and any(issubclass(kind, takes) for kind in getattr(registry[spec.type], "gives", ()))
+    ]
+    if not feeds:
+        raise SpecError(f"{pipeline.path}: nothing in it can be printed")
+    names = {spec.name for spec in pipeline.nodes}
+    name = next(one for one in ("print", *(f"print{i}" for i in range(99))) if one not in names)
+    console = NodeSpec(name, "console", tuple(dict.fromkeys(feeds)))
+    return replace(pipeline, nodes=(*pipeline.nodes, console))
+
+
+def _with_values(pipeline: Pipeline, values: Mapping[str, Any]) -> Pipeline:
+    from ..engine.graph import with_params
+
+    return with_params(pipeline, values)
+
+
+def _with_files(pipeline: Pipeline, registry: Registry, files: Mapping[str, str]) -> Pipeline:
+    from ..backends.pictures import PICTURE_ENDINGS
+    from ..engine.graph import with_sources
+
+    for name, file in files.items():
+        path = Path(file).expanduser().absolute()
+        pipeline = with_sources(pipeline, registry, {name: str(path)})
+        if not path.exists():
+            raise InputError(f"--source {name}={file}: no such file")
+        spec = pipeline.node(name)
+        if spec.type == "video_file" and (path.is_dir() or path.suffix.lower() in PICTURE_ENDINGS):
+            pipeline = pipeline.with_node(replace(spec, type="pictures"))
+    return pipeline
+
+
+@contextlib.contextmanager
+def _project_of(pipeline: Pipeline) -> Iterator[Project | None]:
+    from ..store.project import Project
+
+    if pipeline.project is None:
+        yield None
+        return
+    project = Project.open(pipeline.project, create=True)
+    try:
+        yield project
+    finally:
+        project.close()
+
+
+class _House:
+    """One run: the services around a graph, and how it comes to its end."""
+
+    def __init__(self, graph: Graph, project: Project | None, wishes: Wishes) -> None:
+        from ..core.services import Commands
+        from ..store.history import History
+
+        self._graph, self._project, self._wishes = graph, project, wishes
+        self._commands = Commands()
+        self._history = History(private=graph.pipeline.private)
+        self._hub: Hub | None = None
+        self._served = any(slot.spec.type in SERVED for slot in graph.slots.values())
+        self._say: Callable[..., None] = _to_stderr if wishes.prints else click.echo
+
+    async def live(self) -> int:
+        """Serve and run; return the exit status."""
+        from ..engine.run import run
+
+        services: list[object] = [self._commands, self._history]
+        if self._project is not None:
+            services.append(self._project)
+        if self._served:
+            self._hub = self._make_hub()
+            services.append(self._hub)
+        self._greet()
+        stop = asyncio.Event()
+        with _signals(stop) as received:
+            listening = await self._open_door()
+            try:
+                if listening:
+                    self._name_addresses()
+                if self._wishes.seconds is not None:
+                    asyncio.get_running_loop().call_later(self._wishes.seconds, stop.set)
+                await run(self._graph, services, stop=stop)
+            finally:
+                if self._hub is not None and listening:
+                    await self._hub.stop()
+        return 130 if signal.SIGINT in received else 0
+
+    def _make_hub(self) -> Hub:
+        from ..server.hub import Hub
+        from ..server.settings import ServerSettings
+
+        pipeline, wishes = self._graph.pipeline, self._wishes
+        settings = _server_settings(pipeline, ServerSettings)
+        if wishes.port is not None:
+            settings["port"] = wishes.port
+        if wishes.sketch is not None:
+            if not wishes.sketch.is_dir():
+                raise InputError(f"--sketch {wishes.sketch}: no such folder")
+            settings["sketch"] = str(wishes.sketch.absolute())
+        return Hub(ServerSettings(**settings), self._commands, self._hello)
+
+    async def _open_door(self) -> bool:
+        if self._hub is None:
+            return False
+        try:
+            await self._hub.start()
+        except DeviceError as error:
+            # Files that run as fast as they can are not watched by anybody.
+            if self._graph.live or self._wishes.port is not None:
+                raise
+            _to_stderr(f"note: this run is not served ({error})")
+            return False
+        return True
+
+    def _greet(self) -> None:
+        pipeline, project = self._graph.pipeline, self._project
+        self._say(f"pipeline {pipeline.path.absolute()}: {len(self._graph.slots)} nodes")
+        if project is None:
+            self._say("no project: nothing is remembered (give one with --project FILE)")
+            return
+        labels = project.labels()
+        state = "just created" if project.created else "opened"
+        self._say(
+            f"project {project.path}: {state}, {len(project.examples())} examples, "
+            f"{len(labels)} labels" + (f" ({', '.join(labels[:12])})" if labels else "")
+        )
+        for line in project.notices:
+            _to_stderr(f"note: {line}")
+
+    def _name_addresses(self) -> None:
+        assert self._hub is not None
+        studio = self._hub.studio_url()
+        self._say(f"studio {studio}")
+        if self._wishes.page != "sketch/" or self._hub.settings.sketch is not None:
+            self._say(f"sketch {self._hub.page_url(self._wishes.page)}")
+        if self._wishes.browser and self._graph.live and _has_screen():
+            # It may take seconds, or never come back: not on the loop, and not waited for.
+            url = self._hub.studio_url()
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+
+    def _hello(self) -> Hello:
+        from .. import __version__
+        from ..core.clock import MonotonicClock, unix_offset_us
+        from ..core.messages import Hello, ProjectPart
+
+        pipeline, project = self._graph.pipeline, self._project
+        labels = project.labels() if project is not None else []
+        part = None
+        if project is not None:
+            part = ProjectPart(str(project.path), project.created, len(project.examples()))
+        return Hello(
+            version=__version__,
+            pipeline=pipeline.path.name,
+            project=part,
+            labels=labels,
+            active_labels=list(project.setting("active_labels") or []) if project else [],
+            spaces=sorted(project.spaces()) if project is not None else [],
+            streams=self._streams(),
+            role="",
+            unix_offset_us=unix_offset_us(MonotonicClock()),
+            private=pipeline.private,
+        )
+
+    def _streams(self) -> list[str]:
+        slots = self._graph.slots
+        sent = {
+            kind.__name__
+            for slot in slots.values()
+            if slot.spec.type == "websocket"
+            for feed in slot.spec.sources
+            for kind in getattr(slots[feed].factory, "gives", ())
+        }
+        return sorted({STREAMS[name] for name in sent & STREAMS.keys()} | {"status"})
+
+
+def _server_settings(pipeline: Pipeline, kind: Any) -> dict[str, Any]:
+    """Return the checked ``server:`` mapping; `SpecError` names the field and its line."""
+    import msgspec
+
+    try:
+        checked = msgspec.convert(dict(pipeline.server), kind)
+    except msgspec.ValidationError as error:
+        text, _, path = str(error).partition(" - at ")
+        name = path.strip("`").removeprefix("$").strip(".") or text.partition(":")[0]
+        raise SpecError(f"{pipeline.where(f'server.{name}'.rstrip('.'))}: {text}") from None
+    return {key: getattr(checked, key) for key in pipeline.server}
+
+
+def _to_stderr(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _has_screen() -> bool:
+    """Tell whether a browser could show itself: on a bare console it would take the terminal."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[list[signal.Signals]]:
+    """Set ``stop`` on SIGINT or SIGTERM, and collect which came; the second one leaves at once."""
+    loop, received = asyncio.get_running_loop(), list[signal.Signals]()
+
+    def note(number: int, frame: Any = None) -> None:
+        if received:
+            os._exit(128 + number)
+        received.append(signal.Signals(number))
+        loop.call_soon_threadsafe(stop.set)
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    before = {number: signal.signal(number, note) for number in numbers}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

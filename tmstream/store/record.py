@@ -1,4 +1,4 @@
-"""Write a recording beside the loop: bounded in memory, in bytes, in age, and by the disk's room."""
+"""Write a recording beside the loop: bounded in memory, bytes, age, and by the room on the disk."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 
-from ..core.errors import DeviceError, TmstreamError
+from ..core.errors import DeviceError
 from ..core.packet import Gap, Packet
 from . import packets
 from .recording import INFO, SUFFIX, Session, frame, segments, sessions
@@ -42,9 +41,8 @@ class Record:
         self._path, self._exact = path, exact
         self._max_bytes, self._max_age_s = max_bytes, max_age_s
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(session.started_unix_us / 1e6))
-        self.folder = path / f"{stamp}-{uuid4().hex[:4]}"
         try:
-            self.folder.mkdir(parents=True)
+            self.folder = _new_folder(path, stamp)
             part = self.folder / f"{INFO}.part"
             part.write_bytes(msgspec.json.format(msgspec.json.encode(session)))
             part.replace(self.folder / INFO)
@@ -55,6 +53,7 @@ class Record:
         self._lost: set[str] = set()
         self._changed = threading.Condition()
         self._closing = False
+        self._asked = self._served = 0  # how often somebody could not wait for the second's end
         self._file: Any = None
         self._written = 0
         self._segment = 0
@@ -80,24 +79,37 @@ class Record:
             self._waiting.append((node, Packet(packet.t_us, packet.data)))
             self._bytes += _size(packet)
             if len(self._waiting) >= MAX_WAITING // 8 or self._bytes >= MAX_WAITING_BYTES // 8:
-                self._changed.notify()
+                self._hurry()
+
+    def flush(self) -> None:
+        """Write what waits now, not at the end of the second."""
+        with self._changed:
+            self._hurry()
+            mine = self._asked
+            self._changed.wait_for(lambda: self._served >= mine, CLOSE_S)
+
+    def _hurry(self) -> None:
+        self._asked += 1
+        self._changed.notify_all()
 
     def close(self) -> None:
         """Write what waits, within a deadline."""
         with self._changed:
             self._closing = True
-            self._changed.notify()
+            self._hurry()
         self._thread.join(CLOSE_S)
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                if not self._closing:
-                    self._changed.wait(CHUNK_S)
+                self._changed.wait_for(lambda: self._asked > self._served, CHUNK_S)
                 chunk, self._waiting, self._bytes = self._waiting, [], 0
-                closing = self._closing
+                closing, asked = self._closing, self._asked
             if chunk:
                 self._guarded(chunk)
+            with self._changed:
+                self._served = asked
+                self._changed.notify_all()
             if closing:
                 self._end_segment()
                 return
@@ -109,7 +121,7 @@ class Record:
                 raise OSError(0, f"only {free / 1e6:.0f} MB are free on this disk")
             self._write(frame(packets.encode(chunk, exact=self._exact)))
             self.problem = None
-        except (OSError, TmstreamError) as error:
+        except Exception as error:  # noqa: BLE001 - it says so, and nobody else is held up
             self.problem = f"not recording: {getattr(error, 'strerror', None) or error}"
             log.warning("%s: %s", self.folder, self.problem)
             with self._changed:
@@ -166,6 +178,17 @@ class Record:
         return 0.0
 
 
+def _new_folder(path: Path, stamp: str) -> Path:
+    """Make a folder that sorts behind those made before it, also within one second."""
+    path.mkdir(parents=True, exist_ok=True)
+    for i in range(1000):
+        with contextlib.suppress(FileExistsError):
+            folder = path / f"{stamp}-{i:03d}"
+            folder.mkdir()
+            return folder
+    raise OSError(0, "a thousand recordings began within this second")
+
+
 def _bytes_of(path: Path) -> int:
     with contextlib.suppress(OSError):
         return path.stat().st_size
@@ -175,4 +198,4 @@ def _bytes_of(path: Path) -> int:
 def _size(packet: Packet[Any]) -> int:
     data = packet.data
     arrays = (getattr(data, name, None) for name in ("samples", "pixels", "points", "vector"))
-    return 200 + sum(array.nbytes for array in arrays if array is not None)
+    return 200 + sum(int(array.nbytes) for array in arrays if array is not None)

@@ -3,13 +3,13 @@
 ::
 
     takes/evening/                        what `tmstream replay` is given
-        20261121-190512-3f2a/             one run of the engine
+        20261121-190512-000/              one run of the engine
             session.json                  when, and with which pipeline
             000000.rec 000001.rec ...     chunks of about a second, each with its length and crc32
 
-A chunk is packed MessagePack (`store.packets`). Killed at any instant, a recording is readable up to
-its last whole chunk. Chunks are our own: of a stranger's recording no more is promised than that its
-sizes are bounded.
+A chunk is packed MessagePack (`store.packets`). Killed at any instant, a recording is readable up
+to its last whole chunk. Chunks are our own: of a stranger's recording no more is promised than that
+its sizes are bounded.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 import msgspec
 
 from ..core.errors import InputError
+from ..core.packet import Audio, Image
 from . import packets
 
 FORMAT = 1
@@ -172,7 +173,7 @@ def _chunk(head: bytes, body: bytes) -> list[Any] | None:
 
 
 def _kind(name: str) -> type:
-    found = packets.KINDS.get(name) or {"Audio": packets.Audio, "Image": packets.Image}.get(name)
+    found: type | None = {**packets.KINDS, "Audio": Audio, "Image": Image}.get(name)
     if found is None:
         raise InputError(f"the recording holds {name!r}, which this tmstream does not know")
     return found

@@ -142,6 +142,13 @@ class Witness(Keep):
         ARRIVED.append((giver, packet))  # type: ignore[arg-type]
 
 
+@dataclass
+class Diary(Keep):
+    """Keeps what it takes."""
+
+    keeps: ClassVar[bool] = True
+
+
 REGISTRY = Registry(
     {
         "ticks": Ticks,
@@ -150,6 +157,7 @@ REGISTRY = Registry(
         "embed": Embed,
         "keep": Keep,
         "watch": Watch,
+        "diary": Diary,
         "witness": Witness,
     }
 )

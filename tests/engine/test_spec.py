@@ -93,3 +93,13 @@ def test_walking_order_puts_givers_first() -> None:
     )
     assert list(made.slots) == ["a", "b", "z"]
     assert made.readers["a"] == ("b", "z")
+
+
+def test_a_private_pipeline_keeps_no_raw_sound() -> None:
+    text = "nodes: {a: {type: ticks}, e: {type: embed, from: a}, out: {type: diary, from: [e, a]}}"
+    build(text)
+    with pytest.raises(
+        ContractError, match=r"private: true, but out \(diary\) would keep the Audio of a"
+    ):
+        build(text + "\nprivate: true")
+    build(text.replace("[e, a]", "e") + "\nprivate: true")

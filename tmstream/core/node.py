@@ -17,6 +17,8 @@ A sink that must know which node gave a packet has ``async write_from(giver, pac
 Class attributes the engine reads:
 
 * ``live`` (sources) -- true for a device: stamped by the clock, dropped when late.
+* ``keeps`` (sinks) -- true when it writes what it takes to a disk: a ``private`` pipeline joins it
+  to no node that gives sound or pictures.
 * ``latest_only`` (sources) -- a late packet is worth nothing (pictures): the door keeps just one.
 """
 

@@ -175,6 +175,13 @@ def _join(pipeline: Pipeline, giver: Slot, reader: Slot) -> None:
             f"{where}: {giver.name} ({giver.spec.type}) gives {_names(gives)}, "
             f"but {reader.name} ({reader.spec.type}) takes {_names(reader.takes)}"
         )
+    raw = [given for given in gives if issubclass(given, Audio | Image)]
+    if pipeline.private and raw and getattr(reader.factory, "keeps", False):
+        where = pipeline.where(f"nodes.{reader.name}.from")
+        raise ContractError(
+            f"{where}: private: true, but {reader.name} ({reader.spec.type}) would keep the "
+            f"{_names(tuple(raw))} of {giver.name}; let it read landmarks, embeddings or events"
+        )
 
 
 def _names(types: Types) -> str:

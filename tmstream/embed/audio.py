@@ -142,7 +142,7 @@ class AudioEmbedding:
     def process(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
         """Yield what the new samples make known."""
         if isinstance(packet.data, Gap):
-            self._ear = None
+            yield from self._end(packet)
             yield packet
             return
         audio: Audio = packet.data
@@ -162,6 +162,18 @@ class AudioEmbedding:
             elif ear.segmenter.state == "room" and frame % silence == 0:
                 absent = Absent("audio", "silence", self._time_us(frame))
                 yield Packet(self._time_us(frame - silence), absent, packet.ledger)
+
+    def _end(self, gap: Packet[Gap]) -> Iterator[Packet[Any]]:
+        """Forget the stream; a sound that goes on to the end of a file ends there."""
+        ear, self._ear = self._ear, None
+        if ear is None or gap.data.reason != "end":
+            return
+        assert self._mono is not None
+        silence = np.zeros((0, 1), np.float32)
+        marks = [*ear.push(self._mono.push(silence, last=True)), ear.segmenter.finish()]
+        for mark in marks:
+            if mark is not None:
+                yield Packet(self._time_us(mark.onset), self._look(ear, mark), gap.ledger)
 
     def _listen_on(self, t_us: int, audio: Audio) -> Ear:
         """Return the ear for this stream: a new one at the start and after any break in it."""

@@ -94,6 +94,13 @@ class Segmenter:
         self._echo_db -= ECHO_DB_PER_FRAME
         return mark
 
+    def finish(self) -> Mark | None:
+        """Return the end of a sound that the end of the stream cut short."""
+        if self.state != "sound":
+            return None
+        self.state = "room"
+        return Mark("final", self._onset, self._end, self.take)
+
     @property
     def loud_db(self) -> float:
         """Return the level above which a sound begins now."""

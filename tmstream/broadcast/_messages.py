@@ -1,4 +1,4 @@
-"""What the websocket and the console share: which packets become messages, and which are not news."""
+"""What the websocket and the console share: which packets become messages, which are no news."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ class Messages:
     `smooth` has already answered for is no news.
     """
 
-    def __init__(self, node: str) -> None:
-        self._node = node
+    def __init__(self) -> None:
         self._answered_us: dict[str | None, int] = {}
         self._absent: dict[tuple[str, str | None], tuple[str, int]] = {}
 
-    def of(self, packet: Packet[Any], now_us: int) -> Outgoing | None:
-        """Return the message of ``packet``, or None when there is nothing new in it."""
+    def of(self, giver: str, packet: Packet[Any], now_us: int) -> Outgoing | None:
+        """Return the message of a packet of node ``giver``, or None without news in it."""
         data = packet.data
         if isinstance(data, Absent) and not self._is_news(data):
             return None
@@ -32,7 +31,7 @@ class Messages:
                 self._answered_us.clear()
             self._answered_us[data.subject] = data.end_us
             self._absent = {key: one for key, one in self._absent.items() if key[1] != data.subject}
-        return encode(self._node, packet, now_us)
+        return encode(giver, packet, now_us)
 
     def _is_news(self, absent: Absent) -> bool:
         key = (absent.space, absent.subject)

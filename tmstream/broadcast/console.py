@@ -18,7 +18,7 @@ from ._messages import Messages
 class Console:
     """Print every message as one line of JSON: ``{type: console, from: [calm, events]}``.
 
-    When the reader of a pipe goes away (``| head``), it falls silent and the engine goes on to its end.
+    When the reader of a pipe goes away (``| head``), it falls silent and the engine goes on.
     """
 
     takes: ClassVar[tuple[type, ...]] = (
@@ -32,7 +32,7 @@ class Console:
     async def open(self, services: Services) -> None:
         """Take standard output as it is now."""
         self._services = services
-        self._messages = Messages(services.node)
+        self._messages = Messages()
         self._out = sys.stdout.buffer
 
     async def close(self) -> None:
@@ -40,6 +40,11 @@ class Console:
         self._out = None
 
     async def write(self, packet: Packet[Any]) -> None:
+        """Deliver a packet whose giver is not known."""
+        assert self._services is not None
+        await self.write_from(self._services.node, packet)
+
+    async def write_from(self, giver: str, packet: Packet[Any]) -> None:
         """Print one line."""
         assert self._services is not None
         assert self._messages is not None
@@ -48,7 +53,7 @@ class Console:
         if isinstance(packet.data, Status):
             self._print(dump(encode_status(packet.data, clients=0, examples=0, locked=False)))
             return
-        message = self._messages.of(packet, self._services.clock.now_us())
+        message = self._messages.of(giver, packet, self._services.clock.now_us())
         if message is not None:
             self._print(message.data)
 

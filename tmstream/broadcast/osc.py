@@ -1,4 +1,4 @@
-"""To whatever understands OSC: Max, Pure Data, SuperCollider, Wekinator's listeners, light desks."""
+"""To whatever understands OSC: Max, Pure Data, SuperCollider, Wekinator's pieces, light desks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Osc:
 
     * ``/wek/outputs f f f ...``: one confidence a label, in the alphabetical order of the labels
     * ``/tm/event label event confidence subject`` (subject is an empty string when there is none)
-    * ``/tm/closeness/LABEL f``: a fader, 0..1; in LABEL a space and ``# * , / ? [ ] { }`` become ``_``
+    * ``/tm/closeness/LABEL f``: a fader, 0..1; see `osc_name` for what becomes of odd labels
 
     ``only`` picks some of the three. Nothing leaves this machine unless ``host`` says so.
     """
@@ -91,5 +91,5 @@ class Osc:
 
 
 def osc_name(label: str) -> str:
-    """Return a label as one part of an OSC address (the characters OSC 1.0 reserves become ``_``)."""
+    """Return a label as one part of an OSC address: what OSC 1.0 reserves becomes ``_``."""
     return "".join("_" if one in " #*,/?[]{}" else one for one in label) or "_"

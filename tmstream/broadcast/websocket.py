@@ -32,7 +32,7 @@ class WebSocket:
         """Find the hub; the first node to do so also speaks for the engine as a whole."""
         self._services = services
         self._hub = services.get(Hub)
-        self._messages = Messages(services.node)
+        self._messages = Messages()
         if self._hub.status_from is None:
             self._hub.status_from = self
 
@@ -43,6 +43,11 @@ class WebSocket:
         self._hub = None
 
     async def write(self, packet: Packet[Any]) -> None:
+        """Deliver a packet whose giver is not known."""
+        assert self._services is not None
+        await self.write_from(self._services.node, packet)
+
+    async def write_from(self, giver: str, packet: Packet[Any]) -> None:
         """Encode once, and hand to the hub; never waits for a client."""
         assert self._hub is not None
         assert self._services is not None
@@ -50,7 +55,7 @@ class WebSocket:
         if isinstance(packet.data, Status):
             self._write_status(packet.data)
             return
-        message = self._messages.of(packet, self._services.clock.now_us())
+        message = self._messages.of(giver, packet, self._services.clock.now_us())
         if message is not None:
             self._hub.publish(*message)
 

@@ -89,10 +89,6 @@ class Client:
         connection.transport.abort()
         return True
 
-    def refusal(self, id: int | str | None, code: str, message: str) -> Refused:
-        """Return the exception that refuses a command."""
-        return Refused(id, code, message)
-
     def _send(self, message: m.Message) -> None:
         """Queue a message to this client alone; it keeps its order."""
         if self.connection.protocol.state is not State.OPEN:
@@ -109,7 +105,7 @@ class Client:
         for frame in self.session.release(self._loop.time()):
             self.connection.transport.write(frame)
 
-    # --- commands ---------------------------------------------------------------------------------
+    # --- commands -----------------------------------------------------------------------------
 
     def _take(self, text: str) -> None:
         try:
@@ -126,7 +122,7 @@ class Client:
             self._welcome()
 
     def _obey_here(self, command: m.Command) -> dict[str, Any] | None:
-        """Return the result of what the server does itself, or queue the command and return None."""
+        """Return the result of what is done here; queue what is not, and return None."""
         match command:
             case m.Ping():
                 return {"t_us": self._hub.clock.now_us()}
@@ -185,6 +181,9 @@ class Client:
         except TmstreamError as error:
             log.error("%s failed: %s", _tag(command), error)
             self._fail(command, "failed", str(error))
+        except Exception:  # noqa: BLE001 -- a fault in one command must not end the show
+            log.exception("%s failed", _tag(command))
+            self._fail(command, "failed", "the engine made a mistake; its log says more")
         else:
             self._reply(command, result)
 
@@ -219,7 +218,7 @@ class Client:
         outcome = "ok" if reply.error is None else reply.error.code
         self._hub.metrics.commands.labels(kind, outcome).inc()
 
-    # --- sound and pictures -------------------------------------------------------------------------
+    # --- sound and pictures -------------------------------------------------------------------
 
     def _take_media(self, frame: bytes) -> None:
         refused = None

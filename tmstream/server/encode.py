@@ -42,7 +42,7 @@ class Outgoing(NamedTuple):
 
 
 def encode(node: str, packet: Packet[Any], now_us: int) -> Outgoing:
-    """Return the message of one packet; ``node`` is who sends it, ``now_us`` the engine's clock.
+    """Return the message of one packet; ``node`` is who made it, ``now_us`` the engine's clock.
 
     Raises:
         TypeError: its payload is none of `ENCODABLE`.
@@ -50,9 +50,8 @@ def encode(node: str, packet: Packet[Any], now_us: int) -> Outgoing:
     data = packet.data
     match data:
         case Scores():
-            name = data.node or node
-            key = (name, "prediction", data.subject)
-            return Outgoing("prediction", key, _dump(_scores(name, packet, now_us)), data.label)
+            key = (node, "prediction", data.subject)
+            return Outgoing("prediction", key, _dump(_scores(node, packet, now_us)), data.label)
         case Absent():
             key = (node, "prediction", data.subject)
             return Outgoing("prediction", key, _dump(_absent(node, packet, now_us)), None)

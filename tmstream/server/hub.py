@@ -5,9 +5,9 @@
     hub.publish("prediction", (node, "prediction", subject), encoded, label="clap")
     await hub.stop()                  # within 5 seconds, whatever the clients do
 
-``describe()`` returns the `Hello` of this moment; the hub puts the client's role into it. Everything
-here runs on the loop. What is decided here is decided in `policy`, `session` and `pages`; this file
-only moves bytes.
+``describe()`` returns the `Hello` of this moment; the hub puts the client's role into it. All of it
+runs on the loop. What is allowed, and what goes to whom, is decided in `policy`, `session` and
+`pages`; this file only moves bytes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from . import pages, policy, state
 from .client import Client
 from .metrics import CONTENT_TYPE, Metrics
 from .policy import Admission, Door, Role
-from .session import Session
+from .session import Refused, Session
 from .settings import ServerSettings
 from .sockets import Connection, address_of, listen, tls_context
 from .tokens import Grant, Tokens
@@ -142,7 +142,7 @@ class Hub:
                 task.cancel()
         self._servers.clear()
 
-    # --- what others ask ------------------------------------------------------------------------
+    # --- what others ask ----------------------------------------------------------------------
 
     @property
     def port(self) -> int:
@@ -174,7 +174,7 @@ class Hub:
         """Send an encoded message to everybody who may and wants to hear it.
 
         ``kind`` is its type. ``key`` names a state of which a slow client needs the latest only;
-        None queues it (events). ``label`` is what it is about; ``role`` is the least that may hear it.
+        None queues it (events). ``label`` is what it is about; ``role`` the least that may hear it.
         """
         self.metrics.messages.labels(kind).inc()
         if not self._clients:
@@ -223,7 +223,7 @@ class Hub:
         who = (client.address, client.origin)
         recent = [at_s for at_s in self._failed.get(who, ()) if now_s - at_s < 60.0]
         if len(recent) >= self.settings.limits.failed_auths_per_minute:
-            raise client.refusal(command.id, "too_many", "too many wrong tokens; wait a minute")
+            raise Refused(command.id, "too_many", "too many wrong tokens; wait a minute")
         grant = self.tokens.trade(token=command.token, code=command.code)
         if grant is None:
             if len(self._failed) > 1000:
@@ -240,7 +240,7 @@ class Hub:
             streams=[], role=role, unix_offset_us=0,
         )  # fmt: skip
 
-    # --- the door -------------------------------------------------------------------------------
+    # --- the door -----------------------------------------------------------------------------
 
     def _names(self) -> tuple[str, ...]:
         names = [name.lower() for name in self.settings.allow_hosts]
@@ -333,7 +333,7 @@ class Hub:
         ill = {name: part.message or part.state for name, part in nodes.items() if _is_ill(part)}
         return {"version": self.describe().version, "clients": self.clients, "waiting": ill}
 
-    # --- clients --------------------------------------------------------------------------------
+    # --- clients ------------------------------------------------------------------------------
 
     async def _serve_client(self, connection: ServerConnection) -> None:
         assert isinstance(connection, Connection)

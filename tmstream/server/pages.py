@@ -1,7 +1,7 @@
-"""The HTTP side: which file an address means, and with which headers it leaves. Pure but for reading.
+"""The HTTP side: which file an address means, and with which headers it leaves.
 
-The studio is served under ``127.0.0.1`` and the sketches under ``localhost``: two origins, so that no
-sketch can inherit control. A page asked for under the other name is sent on to its own.
+The studio is served under ``127.0.0.1`` and the sketches under ``localhost``: two origins, so that
+no sketch can inherit control. A page asked for under the other name is sent on to its own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from ..core.resources import PACKAGE, resource
 from .policy import Door
@@ -121,7 +121,8 @@ def studio_headers(door: Door) -> dict[str, str]:
     """Return the studio's strict content policy and its companions."""
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-        f"media-src 'self' blob:; font-src 'self'; connect-src 'self' {_sockets(door, '127.0.0.1')}; "
+        "media-src 'self' blob:; font-src 'self'; "
+        f"connect-src 'self' {_sockets(door, '127.0.0.1')}; "
         "worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
         "object-src 'none'"
     )
@@ -143,7 +144,8 @@ def _sketch_headers(door: Door, *, own: bool, demos: Path | None = None) -> dict
     scripts = f"'unsafe-inline' {_LIBRARIES}" if own else p5_address(demos or Path())
     policy = (
         f"default-src 'self'; script-src 'self' 'unsafe-eval' {scripts}; "
-        "style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; media-src 'self' blob: data:; "
+        "style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "
+        "media-src 'self' blob: data:; "
         f"font-src 'self' data:; connect-src 'self' blob: data: {_sockets(door, 'localhost')}; "
         "worker-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
         "object-src 'none'"
@@ -203,7 +205,7 @@ def _studio_elsewhere() -> Page:
 
 
 def _file(root: Path, name: str, headers: dict[str, str], byte_range: str | None) -> Page:
-    """Read a file below ``root``; a folder means its ``index.html``, and nothing leads out of it."""
+    """Read a file below ``root``; a folder means its ``index.html``; nothing leads out of it."""
     try:
         path = (root / name.lstrip("/")).resolve()
         inside = path.is_relative_to(root.resolve())
@@ -211,7 +213,8 @@ def _file(root: Path, name: str, headers: dict[str, str], byte_range: str | None
         hidden = any(part.startswith(".") for part in parts)
         if inside and not hidden and path.is_dir():
             if name and not name.endswith("/"):
-                return Page(308, {**headers, "Location": f"{path.name}/"})
+                last = name.rstrip("/").rpartition("/")[2]
+                return Page(308, {**headers, "Location": f"{quote(last)}/"})
             path = path / "index.html"
         if not inside or hidden or not path.is_file():
             return text(404, "not found\n")

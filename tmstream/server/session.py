@@ -8,6 +8,7 @@ events and replies keep their order. Time is handed in, in seconds.
 
 from __future__ import annotations
 
+import typing
 import unicodedata
 from collections.abc import Hashable, Iterable
 from typing import Any
@@ -37,9 +38,9 @@ _named = msgspec.json.Decoder(_Named)
 class Refused(Exception):
     """A frame was not taken; ``reply`` says why."""
 
-    def __init__(self, id: int | str | None, code: str, message: str) -> None:
+    def __init__(self, command_id: int | str | None, code: str, message: str) -> None:
         super().__init__(message)
-        self.reply = m.Reply(id=id, ok=False, error=m.ErrorPart(code, message))
+        self.reply = m.Reply(id=command_id, ok=False, error=m.ErrorPart(code, message))
 
 
 class Bucket:
@@ -100,7 +101,7 @@ class Session:
                 None, "too_long", f"a command has at most {self.limits.message_bytes} bytes"
             )
         try:
-            command = _commands.decode(text)
+            command: m.Command = _commands.decode(text)
         except (msgspec.MsgspecError, RecursionError, ValueError) as error:
             named = self._name(text)
             self._pay(named.id, now_s)
@@ -154,8 +155,8 @@ class Session:
     ) -> bytes | None:
         """Return ``data`` when it may be written now; else it waits, or is not wanted.
 
-        ``key`` names a state of which only the latest counts; None queues. ``blocked`` says that the
-        socket still holds earlier bytes.
+        ``key`` names a state of which only the latest counts; None queues. ``blocked`` says that
+        the socket still holds earlier bytes.
         """
         if not self._wants(kind, key, label):
             return None
@@ -205,10 +206,10 @@ class Session:
             return True
         return now_s - self._moved_s > self.limits.stall_s
 
-    def _pay(self, id: int | str | None, now_s: float) -> None:
+    def _pay(self, command_id: int | str | None, now_s: float) -> None:
         if not self._bucket.take(now_s):
             rate = self.limits.commands_per_s
-            raise Refused(id, "too_many", f"at most {rate:g} messages a second")
+            raise Refused(command_id, "too_many", f"at most {rate:g} messages a second")
 
     @staticmethod
     def _name(text: str) -> _Named:
@@ -225,7 +226,7 @@ class Session:
         chosen = label is None or _same_label(label) in self._labels
         if key is None:
             return chosen
-        # The first answer away from a chosen label is told too: else the client would believe it still.
+        # The first answer away from a chosen label is told too: else the client believes it still.
         wanted = chosen or self._told.get(key) is not None
         self._told[key] = label if chosen else None
         return wanted
@@ -275,4 +276,4 @@ def _explain(named: _Named, error: Exception) -> str:
 
 
 def _kinds() -> Iterable[type[m.Command]]:
-    return m.ClientMessage.__args__  # type: ignore[attr-defined,no-any-return]
+    return typing.get_args(m.ClientMessage)

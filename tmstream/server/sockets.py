@@ -15,8 +15,8 @@ from websockets.asyncio.server import ServerConnection
 from ..core.errors import DeviceError
 from .settings import ServerSettings
 
-#: The kernel's own buffer holds what a client does not read: with the default, megabytes go in before
-#: anything can be noticed here.
+#: The kernel's own buffer holds what a client does not read: with the default, megabytes go in
+#: before anything can be noticed here.
 SEND_BUFFER_BYTES = 64 * 1024
 
 _NOT_ALLOWED = (
@@ -40,7 +40,7 @@ def listen(settings: ServerSettings) -> list[socket.socket]:
         raise DeviceError(_explain(error, host, settings.port)) from None
     bound = [first]
     if host == "127.0.0.1":
-        # Some systems resolve "localhost" to ::1 alone. A machine without IPv6 does well without it.
+        # Some systems resolve "localhost" to ::1 alone. A machine without IPv6 goes on without it.
         try:
             bound.append(_bind(socket.AF_INET6, "::1", first.getsockname()[1]))
         except OSError as error:
@@ -101,7 +101,7 @@ def tls_context(settings: ServerSettings) -> ssl.SSLContext | None:
 
 
 class Connection(ServerConnection):
-    """Says when its socket is empty again, and answers 405 before a body could confuse the parser."""
+    """Says when its socket is empty again, and answers 405 before the parser meets a body."""
 
     on_drained: Callable[[], None] | None = None
     on_refused: Callable[[int], None] | None = None

@@ -1,4 +1,4 @@
-"""What opens the door: two tokens in files, one-time codes, and the sessions they are traded for."""
+"""What opens the door: two tokens in files, one-time codes, and sessions in exchange."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sound and pictures from a browser: binary websocket frames, handed to the `capture.browser` nodes.
+"""Sound and pictures of a browser: binary websocket frames for the `capture.browser` nodes.
 
 A frame is a header of 16 bytes, little-endian, and its payload. Only control may send them.
 

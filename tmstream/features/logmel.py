@@ -1,0 +1,68 @@
+"""Log-mel frames, for those who bring their own embedder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..core.node import Types
+from ..core.packet import Audio, Features, Gap, Packet
+from ..maths.mel import PowerStream, decibels, hann, mel_filters
+
+
+@dataclass
+class LogMel:
+    """A frame of ``bands`` mel powers in dB every ``hop`` samples, each over ``n_fft`` samples.
+
+    As ``librosa.power_to_db(librosa.feature.melspectrogram(..., center=False), top_db=None)``. The
+    sound's own rate is kept; several channels are mixed.
+
+        {type: logmel, from: mic, bands: 40}
+    """
+
+    takes: ClassVar[Types] = (Audio, Gap)
+    gives: ClassVar[Types] = (Features, Gap)
+
+    n_fft: int = 512
+    hop: int = 160
+    bands: int = 40
+    low_hz: float = 0.0
+    high_hz: float | None = None  #: half the sampling rate when not given
+
+    _stream: PowerStream | None = field(default=None, init=False, repr=False)
+    _rate_hz: int = field(default=0, init=False, repr=False)
+    _start_us: int = field(default=0, init=False, repr=False)
+    _frames: int = field(default=0, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not 32 <= self.n_fft <= 16384:
+            raise ValueError("n_fft must lie between 32 and 16384")
+        if not 1 <= self.hop <= self.n_fft:
+            raise ValueError("hop must lie between 1 and n_fft")
+        if not 1 <= self.bands <= 512:
+            raise ValueError("bands must lie between 1 and 512")
+        if self.low_hz < 0:
+            raise ValueError("low_hz must not be negative")
+        if self.high_hz is not None and self.high_hz <= self.low_hz:
+            raise ValueError("high_hz must be above low_hz")
+
+    def process(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
+        """Yield the frames that the new samples complete, as one packet."""
+        if isinstance(packet.data, Gap):
+            self._stream = None
+            yield packet
+            return
+        audio: Audio = packet.data
+        if self._stream is None or self._rate_hz != audio.rate_hz:
+            high_hz = min(self.high_hz or audio.rate_hz / 2, audio.rate_hz / 2)
+            weights = mel_filters(audio.rate_hz, self.n_fft, self.bands, self.low_hz, high_hz)
+            self._stream = PowerStream(hann(self.n_fft, self.n_fft), self.hop, weights)
+            self._rate_hz, self._start_us, self._frames = audio.rate_hz, packet.t_us, 0
+        made = self._stream.push(np.nan_to_num(audio.samples.mean(axis=1, dtype=np.float32)))
+        if len(made):
+            t_us = self._start_us + round(self._frames * self.hop * 1e6 / self._rate_hz)
+            self._frames += len(made)
+            yield Packet(t_us, Features(decibels(made), self.hop / self._rate_hz), packet.ledger)

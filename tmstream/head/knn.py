@@ -2,105 +2,179 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
-from tmstream.core.packet import Absent, Embedding, Gap, Neighbour, Packet, Result, Scores
+from tmstream.core.clock import VirtualClock
+from tmstream.core.packet import Absent, Embedding, Float32, Gap, Neighbour, Packet, Scores
 from tmstream.core.services import Services
-from tmstream.maths.neighbours import unit_rows
-from tmstream.store.project import Change, Example, Project
+from tmstream.store.history import History
+from tmstream.store.project import Project
+
+from .desk import COMMANDS, Desk
+from .fuse import Answer, Recent, Rule, fuse
+from .memory import Memory
+from .scratch import Scratch
+from .verdict import Verdict, verdict
+
+#: Answers whose receipts can still be asked for: half a minute of two people at 30 Hz.
+KEPT_RECEIPTS = 2000
+#: Larger numbers overflow float32 when squared; no embedder means them.
+EXTREME = 1e15
 
 
 @dataclass
 class Knn:
     """Exact k-nearest-neighbour vote over the project's examples, in every space that speaks.
 
+    ``strictness`` 0 lets every stranger in, 1 turns half of the members away. ``rule`` says how
+    spaces agree, ``within_s`` how far apart their evidence may lie.
+
     Example: ``head: {type: knn, from: [sound, pose], k: 5}``
     """
 
     takes: ClassVar[tuple[type, ...]] = (Embedding, Absent, Gap)
     gives: ClassVar[tuple[type, ...]] = (Scores, Absent, Gap)
+    handles: ClassVar[tuple[type, ...]] = COMMANDS
 
     k: int = 5
     strictness: float = field(default=0.5, metadata={"live": True})
-    rule: Literal["any", "all", "mean"] = "any"
+    rule: Rule = "any"
     within_s: float = 1.0
-    _examples: dict[str, Example] = field(default_factory=dict, init=False, repr=False)
+    _memory: Memory = field(init=False, repr=False)
+    _desk: Desk = field(init=False, repr=False)
+    _recent: Recent = field(init=False, repr=False)
+    _history: History | None = field(default=None, init=False, repr=False)
+    _services: Services | None = field(default=None, init=False, repr=False)
+    _receipts: OrderedDict[int, tuple[Neighbour, ...]] = field(init=False, repr=False)
+    _ends: dict[str | None, int] = field(default_factory=dict, init=False, repr=False)
     _seq: int = field(default=0, init=False, repr=False)
+    _told: str | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.k < 1:
-            raise ValueError(f"k must be at least 1, not {self.k}")
+        if not 1 <= self.k <= 1000:
+            raise ValueError(f"k must be between 1 and 1000, not {self.k}")
         if not 0 <= self.strictness <= 1:
             raise ValueError(f"strictness must be between 0 and 1, not {self.strictness}")
         if not 0 <= self.within_s <= 60:
             raise ValueError(f"within_s must be between 0 and 60, not {self.within_s}")
 
     def open(self, services: Services) -> None:
-        """Fetch the examples, and hear of every later change."""
+        """Fetch the examples, learn from them, and hear of every later change."""
         project = services.find(Project)
-        if project is not None:
-            self._examples = {one.id: one for one in project.examples()}
-            project.subscribe(self._changed)
+        book = project if project is not None else Scratch()
+        self._services, self._history = services, services.find(History)
+        self._recent, self._receipts = Recent(self.within_s), OrderedDict()
+        self._memory = Memory(self.k, project, steady=isinstance(services.clock, VirtualClock))
+        book.subscribe(self._memory.tell)  # before reading: what changes in between is told twice
+        self._memory.open(
+            book.examples(),
+            book.setting("active_labels", []) or [],
+            locked=bool(book.setting("locked", False)),
+        )
+        self._desk = Desk(book, self._memory, self._history, services, self._receipts)
 
-    def _changed(self, change: Change) -> None:
-        for one in change.added:
-            self._examples[one.id] = one
-        for gone in change.removed:
-            self._examples.pop(gone, None)
+    def close(self) -> None:
+        """End the background learning."""
+        if self._services is not None:
+            self._desk.close()
+            self._memory.close()
+
+    async def handle(self, command: Any) -> Any:
+        """Carry out a command: teaching, scenes, the journal, receipts, judging."""
+        return await self._desk.handle(command, k=self.k)
 
     def process(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
-        """Yield the answer to an embedding; what says "nothing there" is handed on."""
+        """Yield the answer to an embedding, or to nothing; `Absent` and `Gap` are handed on."""
+        self._memory.settle()
         if isinstance(packet.data, Embedding):
-            self._seq += 1
-            yield packet.with_data(self._answer(packet.data))
+            yield from self._heard(packet)
+            return
+        if isinstance(packet.data, Absent):
+            yield from self._nothing(packet)
         else:
-            yield packet
+            self._recent.clear()
+            self._desk.gap()
+        yield packet
 
-    def _answer(self, heard: Embedding) -> Scores:
-        taught = [
-            one
-            for one in list(self._examples.values())
-            if one.space == heard.space and not one.negative
-        ]
-        common = {
-            "end_us": heard.end_us,
-            "seq": self._seq,
-            "subject": heard.subject,
-            "spaces": (heard.space,),
-            "phase": heard.phase,
-            "take": heard.take,
-        }
-        if not np.isfinite(heard.vector).all():
-            return Scores(None, 0.0, "not_finite", (), **common)
-        if not taught:
-            return Scores(None, 0.0, "too_few_examples", (), **common)
-        rows = unit_rows(np.stack([one.vector for one in taught]))
-        cosines = rows @ unit_rows(heard.vector[None])[0]
-        order = np.argsort(-cosines, kind="stable")[: self.k]
-        best = {one.label: 0.0 for one in taught}
-        votes = dict.fromkeys(best, 0.0)
-        for one, cosine in zip(taught, cosines, strict=True):
-            best[one.label] = max(best[one.label], float(cosine))
-        for i in order:
-            votes[taught[i].label] += float(np.exp(8 * cosines[i]))
-        total = sum(votes.values())
-        results = sorted(
-            (Result(label, votes[label] / total, best[label]) for label in votes),
-            key=lambda result: (-result.confidence, -result.closeness, result.label),
+    def _heard(self, packet: Packet[Embedding]) -> Iterator[Packet[Scores]]:
+        heard = packet.data
+        if not usable(heard.vector):
+            unsure = Answer(None, 0.0, "not_finite", (), (heard.space,), ())
+            yield self._scores(packet, heard.subject, unsure)
+            return
+        if self._history is not None:
+            self._history.note(packet)
+        said = self._verdict(packet)
+        self._desk.saw(packet, said.label)
+        self._recent.keep(said)
+        for subject, verdicts in self._recent.companies(said):
+            yield self._scores(packet, subject, fuse(verdicts, self.rule))
+
+    def _verdict(self, packet: Packet[Embedding]) -> Verdict:
+        heard = packet.data
+        found = self._memory.ask(heard.space, heard.vector)
+        where = (heard.space, heard.subject, packet.t_us, heard.end_us)
+        if found is None:
+            self._say_mismatch(heard)
+            return Verdict(*where, (), None, "too_few_examples", 0.5)
+        bank, opinions = found
+        return verdict(opinions, bank.fit, where, k=self.k, strictness=self.strictness)
+
+    def _say_mismatch(self, heard: Embedding) -> None:
+        """Tell the user, once, when examples are of another length than what is heard now."""
+        taught = self._memory.dimension(heard.space)
+        if taught is not None and self._services is not None and self._told != heard.space:
+            self._told = heard.space
+            self._services.notice(
+                f"{heard.space!r} was taught with {taught} numbers, this pipeline makes "
+                f"{len(heard.vector)}; run `tmstream reembed`"
+            )
+
+    def _nothing(self, packet: Packet[Absent]) -> Iterator[Packet[Scores]]:
+        """Answer "nothing there", unless another space is speaking about the same subject."""
+        absent = packet.data
+        self._recent.silence(absent.space, absent.subject)
+        if any(
+            absent.subject in (None, one.subject)
+            for one in self._recent.fresh(packet.t_us, absent.end_us)
+        ):
+            return
+        nobody = Answer(None, 1.0, absent.reason, (), (absent.space,), ())
+        yield self._scores(packet, absent.subject, nobody)
+
+    def _scores(self, packet: Packet[Any], subject: str | None, answer: Answer) -> Packet[Scores]:
+        """Number an answer, keep its receipts, and keep each subject's answers in order."""
+        self._seq += 1
+        self._receipts[self._seq] = answer.neighbours
+        if len(self._receipts) > KEPT_RECEIPTS:
+            self._receipts.popitem(last=False)
+        data = packet.data
+        end_us = max(data.end_us, self._ends.get(subject, data.end_us))
+        self._ends[subject] = end_us
+        if len(self._ends) > 64:  # ids are never used again: drop those long gone
+            self._ends = {who: end for who, end in self._ends.items() if end > end_us - 5_000_000}
+        return packet.with_data(
+            Scores(
+                answer.label,
+                answer.confidence,
+                answer.rejected,
+                answer.results,
+                end_us,
+                self._seq,
+                subject,
+                answer.spaces,
+                getattr(data, "phase", "frame"),
+                getattr(data, "take", None),
+                answer.neighbours,
+            )
         )
-        neighbours = tuple(
-            Neighbour(taught[i].id, taught[i].label, 1 - float(cosines[i]), heard.space)
-            for i in order
-        )
-        return Scores(
-            results[0].label,
-            results[0].confidence,
-            None,
-            tuple(results),
-            neighbours=neighbours,
-            **common,
-        )
+
+
+def usable(vector: Float32) -> bool:
+    """Return whether a vector can be compared: finite, and small enough to be squared."""
+    return bool(np.isfinite(vector).all()) and bool(np.abs(vector).max(initial=0) < EXTREME)

@@ -1,0 +1,206 @@
+"""Judge a project by examples that did not teach it: pure functions over stored vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tmstream.core.packet import Float32
+from tmstream.store.project import Example
+
+from .learn import Fit, learn
+from .lesson import Codes, Lesson, Mask, folds, lesson_of
+from .openset import area
+from .state import by_space
+from .vote import Array, evidence, mixed, nearness
+
+#: Held-out groups at a time; with more groups than this they are dealt into this many folds.
+MAX_FOLDS = 10
+#: Whole labels that are left out to play the stranger.
+MAX_STRANGERS = 12
+#: Column of the confusion matrix for "none of the above".
+NONE = "(none)"
+#: Two labels overlap when this share of their examples is taken for the other.
+OVERLAP = 0.12
+#: Held-out groups recognised this much worse than known ones: too few different people or rooms.
+GAP = 0.15
+ENOUGH_TAKES = 5
+
+
+class Answers:
+    """What a taught lesson says to ``vectors``: winner per row (-1: none), distance over limit."""
+
+    def __init__(self, fit: Fit, taught: Lesson, vectors: Float32, k: int, strictness: float,
+                 hidden: Mask | None = None) -> None:  # fmt: skip
+        cosines = [view.apply(vectors) @ view.apply(taught.vectors).T for view in fit.views]
+        voting, near = mixed(cosines, fit.vote), mixed(cosines, fit.near)
+        if hidden is not None:
+            voting = np.where(hidden, np.float32(-2), voting)
+            near = np.where(hidden, np.float32(-2), near)
+        won = evidence(voting, taught.codes, taught.takes, k).argmax(axis=1)
+        rows = np.arange(len(won))
+        distance = 1 - nearness(near, taught.codes, taught.takes)[rows, won]
+        limits = np.array([fit.limits[label].at(strictness) for label in taught.labels])
+        self.voted: Codes = won
+        self.excess: Array = distance / limits[won]
+        self.label: Codes = np.where(self.excess <= 1, won, -1)
+
+
+def judge(
+    examples: Iterable[Example],
+    k: int = 5,
+    group: str | None = None,
+    strictness: float = 0.5,
+) -> dict[str, Any]:
+    """Return the judgement of every space and advice in words, as plain data.
+
+    ``group`` names the column that is never split between teaching and testing; by default the
+    person (or speaker, fold ...), else the take.
+    """
+    spaces, advice = {}, []
+    for space, taught in by_space(examples).items():
+        lesson = lesson_of(taught, group)
+        if not len(lesson.codes):
+            continue
+        report = judge_lesson(lesson, k, strictness)
+        spaces[space] = report
+        advice += [f"{space}: {line}" for line in _advice(lesson, report)]
+    if not spaces:
+        advice.append("nothing was taught yet: record a label, or `tmstream teach` a folder")
+    return {"k": k, "strictness": strictness, "group": group, "spaces": spaces, "advice": advice}
+
+
+def judge_lesson(lesson: Lesson, k: int, strictness: float) -> dict[str, Any]:
+    """Return confusion matrix, precision and recall per label, open-set rates and the gap."""
+    labels = list(lesson.labels)
+    matrix = np.zeros((len(labels), len(labels) + 1), dtype=int)
+    tested = 0
+    for held_out in folds(lesson.groups, MAX_FOLDS):
+        asked = held_out & lesson.original & np.isin(lesson.codes, lesson.codes[~held_out])
+        if not asked.any():
+            continue
+        part = lesson.part(~held_out)
+        known = np.unique(lesson.codes[~held_out])
+        said = Answers(learn(part, k), part, lesson.vectors[asked], k, strictness)
+        told = np.where(said.label >= 0, known[said.label], len(labels))
+        np.add.at(matrix, (lesson.codes[asked], told), 1)
+        tested += int(asked.sum())
+    fit = learn(lesson, k)
+    right = int(np.trace(matrix[:, : len(labels)]))
+    return {
+        "examples": len(lesson.codes),
+        "takes": lesson.take_count,
+        "groups": len(np.unique(lesson.groups)),
+        "tested": tested,
+        "accuracy": right / tested if tested else None,
+        "known_groups_accuracy": _known(lesson, fit, k, strictness),
+        "metric": fit.metric,
+        "near_metric": fit.near_metric,
+        "confusion": {
+            "labels": labels,
+            "answers": [*labels, NONE],
+            "matrix": matrix.tolist(),
+        },
+        "labels": _per_label(labels, matrix, lesson),
+        "open_set": _open_set(lesson, k, strictness),
+    }
+
+
+def _known(lesson: Lesson, fit: Fit, k: int, strictness: float) -> float | None:
+    """Accuracy on takes of known groups: each row asks all the others, but not its own take."""
+    several = np.array([len(set(lesson.takes[lesson.codes == code])) > 1 for code in lesson.codes])
+    asked = np.flatnonzero(lesson.original & several)
+    if not len(asked):
+        return None
+    hidden = lesson.takes[asked][:, None] == lesson.takes[None, :]
+    said = Answers(fit, lesson, lesson.vectors[asked], k, strictness, hidden)
+    return float((said.label == lesson.codes[asked]).mean())
+
+
+def _per_label(labels: Sequence[str], matrix: np.ndarray, lesson: Lesson) -> dict[str, Any]:
+    found = {}
+    for code, label in enumerate(labels):
+        own = lesson.codes == code
+        right, told, tested = matrix[code, code], matrix[:, code].sum(), matrix[code].sum()
+        found[label] = {
+            "examples": int(own.sum()),
+            "takes": len(np.unique(lesson.takes[own])),
+            "groups": len(np.unique(lesson.groups[own])),
+            "tested": int(tested),
+            "precision": float(right / told) if told else None,
+            "recall": float(right / tested) if tested else None,
+            "rejected": float(matrix[code, -1] / tested) if tested else None,
+        }
+    return found
+
+
+def _open_set(lesson: Lesson, k: int, strictness: float) -> dict[str, Any] | None:
+    """Leave labels out in turn and show them, beside held-out groups of the others."""
+    count = len(lesson.labels)
+    if count < 2:
+        return None
+    members: list[Array] = []
+    strangers: list[Array] = []
+    fold = next(iter(folds(lesson.groups, MAX_FOLDS)), np.zeros(len(lesson.codes), dtype=bool))
+    for code in np.unique(np.linspace(0, count - 1, min(count, MAX_STRANGERS)).astype(int)):
+        stranger = lesson.codes == code
+        taught = ~stranger & ~fold
+        if not taught.any():
+            continue
+        part = lesson.part(taught)
+        fit = learn(part, k)
+        strangers.append(
+            Answers(fit, part, lesson.vectors[stranger & lesson.original], k, strictness).excess
+        )
+        known = np.unique(lesson.codes[taught])
+        asked = fold & ~stranger & lesson.original & np.isin(lesson.codes, known)
+        if asked.any():
+            said = Answers(fit, part, lesson.vectors[asked], k, strictness)
+            members.append(said.excess[known[said.voted] == lesson.codes[asked]])
+    near = np.concatenate(members) if members else np.zeros(0)
+    far = np.concatenate(strangers) if strangers else np.zeros(0)
+    if not len(near) or not len(far):
+        return None
+    return {
+        "area": area(near, far),
+        "strangers_rejected": float((far > 1).mean()),
+        "members_lost": float((near > 1).mean()),
+    }
+
+
+def _advice(lesson: Lesson, report: dict[str, Any]) -> list[str]:
+    """Return what to do, most useful first."""
+    lines = []
+    labels, matrix = list(lesson.labels), np.array(report["confusion"]["matrix"])
+    for a in range(len(labels)):
+        for b in range(a + 1, len(labels)):
+            mixed_up = int(matrix[a, b] + matrix[b, a])
+            tested = int(matrix[a].sum() + matrix[b].sum())
+            if mixed_up >= 2 and mixed_up > OVERLAP * tested:
+                weak = labels[a] if matrix[a, b] >= matrix[b, a] else labels[b]
+                more = max(ENOUGH_TAKES - 1, mixed_up)
+                lines.append(
+                    f"{labels[a]} and {labels[b]} overlap ({mixed_up} of {tested} confused): "
+                    f"teach {more} more of {weak}"
+                )
+    for label, one in report["labels"].items():
+        if one["takes"] < ENOUGH_TAKES:
+            lines.append(
+                f"{label} has {one['takes']} takes: teach {ENOUGH_TAKES - one['takes']} more"
+            )
+        elif one["rejected"] is not None and one["rejected"] > GAP:
+            lines.append(
+                f"{label} is turned away {one['rejected']:.0%} of the time: teach it "
+                "more variously, or lower the strictness"
+            )
+    if report["groups"] < 2:
+        lines.append("everything is one group: nothing can be judged until a second one teaches")
+    known, held_out = report["known_groups_accuracy"], report["accuracy"]
+    if known is not None and held_out is not None and known - held_out > GAP:
+        lines.append(
+            f"people or takes that taught are recognised {known:.0%}, others {held_out:.0%}: "
+            "teach with more different ones"
+        )
+    return lines

@@ -1,0 +1,104 @@
+"""Which embeddings a recording takes, and as which takes they are taught. No I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from tmstream.core.packet import Embedding, Packet
+from tmstream.store.history import History
+from tmstream.store.project import NewExample
+
+#: A sound may have begun this long before the button was pressed.
+HEAD_START_US = 200_000
+#: Frames of one subject and space are taken this far apart: nearer ones teach nothing new.
+FRAME_EVERY_US = 100_000
+#: A recording that nobody stops ends here.
+MOST = 5_000
+
+
+class Recording:
+    """What is being taught: from ``from_us`` on, until it is told when it ended."""
+
+    def __init__(self, label: str, name: str, from_us: int, *, spaces: Iterable[str] | None = None,
+                 person: str | None = None) -> None:  # fmt: skip
+        self.label, self.name, self.person = label, name, person
+        self.from_us = from_us
+        self.until_us: int | None = None
+        self.taken: list[Packet[Embedding]] = []
+        self.sounds = False  #: whether something with a beginning and an end was among them
+        self._spaces = frozenset(spaces) if spaces else None
+        self._last_frame: dict[tuple[str, str | None], int] = {}
+        self._open: set[tuple[str, str | None, int | None]] = set()
+
+    @property
+    def under_way(self) -> bool:
+        """Return whether a sound or movement that was taken has not ended yet."""
+        return bool(self._open)
+
+    def see(self, packet: Packet[Embedding]) -> None:
+        """Take the embedding, if it belongs to this recording."""
+        seen = packet.data
+        if self._spaces is not None and seen.space not in self._spaces:
+            return
+        if len(self.taken) >= MOST or not self._within(packet):
+            return
+        if seen.phase == "frame":
+            who = (seen.space, seen.subject)
+            if seen.end_us - self._last_frame.get(who, -FRAME_EVERY_US) < FRAME_EVERY_US:
+                return
+            self._last_frame[who] = seen.end_us
+        else:
+            self.sounds = True
+            one = (seen.space, seen.subject, seen.take)
+            (self._open.discard if seen.phase == "final" else self._open.add)(one)
+        self.taken.append(packet)
+
+    def _within(self, packet: Packet[Embedding]) -> bool:
+        if packet.data.phase == "frame":
+            began, lead = packet.data.end_us, 0
+        else:
+            began, lead = packet.t_us, HEAD_START_US
+        return began >= self.from_us - lead and (self.until_us is None or began <= self.until_us)
+
+    def examples(self, history: History | None, *, negative: bool = False) -> list[NewExample]:
+        """Return what was taken as examples, each with its clip."""
+        return [
+            taught(packet, self.label, self.name, history, person=self.person, negative=negative)
+            for packet in self.taken
+        ]
+
+
+def taught(
+    packet: Packet[Embedding], label: str, name: str, history: History | None, **more: Any
+) -> NewExample:
+    """Return an embedding as an example of ``label``.
+
+    Every phase of a sound is one take; the frames of a recording are one take a subject.
+    """
+    seen = packet.data
+    part = f"s{seen.take}" if seen.take is not None else seen.subject
+    clip = None
+    if history is not None and seen.source:
+        clip = history.clip(seen.source, packet.t_us, seen.end_us, subject=seen.subject)
+    return NewExample(
+        label,
+        seen.space,
+        seen.vector,
+        f"{name}/{part}" if part is not None else name,
+        source=seen.source,
+        t_us=packet.t_us,
+        end_us=seen.end_us,
+        phase=seen.phase,
+        clip=clip,
+        **more,
+    )
+
+
+class Said(msgspec.Struct, frozen=True):
+    """An embedding of the last seconds, and what the head said to it."""
+
+    packet: Packet[Embedding]
+    label: str | None

@@ -1,0 +1,89 @@
+"""The vote: how similarities to examples become evidence for labels, and evidence confidence.
+
+For every label, its ``k`` nearest takes (each by its nearest example) speak; what they say is a
+softened maximum, ``log(mean(exp(b s))) / b``. So labels and takes count alike however many examples
+each has, and near examples count more. All of it is exact: no example is left out unseen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tmstream.core.packet import Float32
+
+from .lesson import Codes
+
+#: How much nearer examples count: a take 0.04 less similar counts 1/e as much. The least error over
+#: sounds, bodies and hands taught with 1 to 20 examples lies between 12 and 25, flat.
+SOFTNESS = 25.0
+#: Distances are averaged over this many nearest takes: steadier than one, more local than three.
+NEAR = 2
+
+Array = npt.NDArray[np.floating]
+
+
+def softened(similarities: Array) -> Array:
+    """Return the softened maximum over the last axis."""
+    top = similarities.max(axis=-1, keepdims=True)
+    return np.asarray(
+        top[..., 0] + np.log(np.exp(SOFTNESS * (similarities - top)).mean(axis=-1)) / SOFTNESS
+    )
+
+
+def take_bests(similarities: Float32, takes: Codes) -> tuple[Float32, Codes]:
+    """Return each take's best similarity, (queries, takes), and which take each column is.
+
+    ``similarities`` is (queries, rows), ``takes`` (rows,).
+    """
+    order = np.argsort(takes, kind="stable")
+    numbers, starts = np.unique(takes[order], return_index=True)
+    return np.maximum.reduceat(similarities[:, order], starts, axis=1), numbers
+
+
+def evidence(similarities: Float32, codes: Codes, takes: Codes, k: int) -> Array:
+    """Return the evidence of every query for every label, (queries, labels).
+
+    ``similarities`` is (queries, rows); ``codes`` and ``takes`` (rows,) say whose the rows are.
+    """
+    return _per_label(similarities, codes, takes, k, softened)
+
+
+def nearness(similarities: Float32, codes: Codes, takes: Codes) -> Array:
+    """Return the mean similarity to the `NEAR` nearest takes of every label, (queries, labels)."""
+    return _per_label(similarities, codes, takes, NEAR, _mean)
+
+
+def _mean(best: Array) -> Array:
+    return np.asarray(best.mean(axis=-1))
+
+
+def _per_label(
+    similarities: Float32, codes: Codes, takes: Codes, k: int, summary: Callable[[Array], Array]
+) -> Array:
+    bests, numbers = take_bests(similarities, takes)
+    label_of_take = np.zeros(int(takes.max()) + 1, dtype=np.intp)
+    label_of_take[takes] = codes
+    owner = label_of_take[numbers]
+    found = np.empty((len(similarities), int(codes.max()) + 1), dtype=np.float64)
+    for label in range(found.shape[1]):
+        own = bests[:, owner == label]
+        kept = min(k, own.shape[1])
+        found[:, label] = summary(np.partition(own, own.shape[1] - kept, axis=1)[:, -kept:])
+    return found
+
+
+def confidence(evidences: Array, sharpness: float) -> Array:
+    """Return shares that sum to 1 over the last axis: a softmax of ``sharpness * evidences``."""
+    raised = np.exp(sharpness * (evidences - evidences.max(axis=-1, keepdims=True)))
+    return np.asarray(raised / raised.sum(axis=-1, keepdims=True))
+
+
+def mixed(cosines: Sequence[Float32], shares: Sequence[float]) -> Float32:
+    """Return the views' cosines added up by their shares; a single view is not copied."""
+    used = [(one, share) for one, share in zip(cosines, shares, strict=True) if share]
+    if len(used) == 1 and used[0][1] == 1:
+        return used[0][0]
+    return np.asarray(sum(share * one for one, share in used), dtype=np.float32)

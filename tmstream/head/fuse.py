@@ -104,11 +104,12 @@ class Recent:
         self._latest[verdict.space, verdict.subject] = verdict
 
     def silence(self, space: str, subject: str | None) -> None:
-        """Forget what a space said about a subject; without one, all it said."""
+        """Forget what a space ("body" covers "body.upper") said about a subject, or about all."""
         self._latest = {
-            (its_space, its_subject): one
-            for (its_space, its_subject), one in self._latest.items()
-            if its_space != space or subject not in (None, its_subject)
+            key: one
+            for key, one in self._latest.items()
+            if subject not in (None, one.subject)
+            or (one.space != space and not one.space.startswith(f"{space}."))
         }
 
     def clear(self) -> None:

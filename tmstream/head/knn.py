@@ -89,13 +89,13 @@ class Knn:
         return await self._desk.handle(command, k=self.k)
 
     def process(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
-        """Yield the answer to an embedding, or to nothing; `Absent` and `Gap` are handed on."""
+        """Yield the answer to an embedding; `Absent` and `Gap` are handed on."""
         self._memory.settle()
         if isinstance(packet.data, Embedding):
             yield from self._heard(packet)
             return
         if isinstance(packet.data, Absent):
-            yield from self._nothing(packet)
+            self._recent.silence(packet.data.space, packet.data.subject)  # it abstains from now on
         else:
             self._recent.clear()
             self._desk.gap()
@@ -135,19 +135,9 @@ class Knn:
                 f"{len(heard.vector)}; run `tmstream reembed`"
             )
 
-    def _nothing(self, packet: Packet[Absent]) -> Iterator[Packet[Scores]]:
-        """Answer "nothing there", unless another space is speaking about the same subject."""
-        absent = packet.data
-        self._recent.silence(absent.space, absent.subject)
-        if any(
-            absent.subject in (None, one.subject)
-            for one in self._recent.fresh(packet.t_us, absent.end_us)
-        ):
-            return
-        nobody = Answer(None, 1.0, absent.reason, (), (absent.space,), ())
-        yield self._scores(packet, absent.subject, nobody)
-
-    def _scores(self, packet: Packet[Any], subject: str | None, answer: Answer) -> Packet[Scores]:
+    def _scores(
+        self, packet: Packet[Embedding], subject: str | None, answer: Answer
+    ) -> Packet[Scores]:
         """Number an answer, keep its receipts, and keep each subject's answers in order."""
         self._seq += 1
         self._receipts[self._seq] = answer.neighbours
@@ -168,9 +158,10 @@ class Knn:
                 self._seq,
                 subject,
                 answer.spaces,
-                getattr(data, "phase", "frame"),
-                getattr(data, "take", None),
+                data.phase,
+                data.take,
                 answer.neighbours,
+                self._services.node if self._services is not None else "",
             )
         )
 

@@ -179,7 +179,8 @@ def decode_sound(block: Block) -> Float32:
     if block.format == FLOAT32:
         heard = np.frombuffer(block.payload, "<f4")
         finite = np.nan_to_num(heard, nan=0.0, posinf=0.0, neginf=0.0)
-        return np.clip(finite, -1.0, 1.0).astype(np.float32)
+        clipped: Float32 = np.clip(finite, -1.0, 1.0).astype(np.float32)
+        return clipped
     return (np.frombuffer(block.payload, "<i2") / np.float32(32768)).astype(np.float32)
 
 

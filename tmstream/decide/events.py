@@ -297,8 +297,10 @@ class Events:
         """End and forget what nothing was heard of for five seconds."""
         lost = [key for key, line in self._lines.items() if now_us - line.end_us > LOST_US]
         for stream in lost:
-            yield from self._all_left(packet, stream, self._lines.pop(stream))
-        # A person's id is never used again; sounds have none, and their counts go on.
+            yield from self._all_left(packet, stream, self._lines[stream])
+            # A person's id is never used again. What has none (sound) goes on where it was.
+            if stream.subject is not None:
+                del self._lines[stream]
         present = {stream.subject for stream in self._lines}
         for subject in {stream.subject for stream in lost} - present - {None}:
             for table in (self._counts, self._triggered_us):

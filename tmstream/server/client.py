@@ -181,7 +181,7 @@ class Client:
         except TmstreamError as error:
             log.error("%s failed: %s", _tag(command), error)
             self._fail(command, "failed", str(error))
-        except Exception:  # noqa: BLE001 -- a fault in one command must not end the show
+        except Exception:  # a fault in one command must not end the show
             log.exception("%s failed", _tag(command))
             self._fail(command, "failed", "the engine made a mistake; its log says more")
         else:

@@ -1,7 +1,7 @@
 """From a packet to the message a client gets: one struct, encoded once, with its latency ledger.
 
-The same bytes go to every client, to ``--print`` and into a recording. JSON has no NaN: a number that
-is not finite becomes 0 here, and could not leave in any other way.
+The same bytes go to every client, to ``--print`` and into a recording. JSON has no NaN: a
+number that is not finite becomes 0 here, and could not leave in any other way.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def encode(node: str, packet: Packet[Any], now_us: int) -> Outgoing:
         case Event():
             return Outgoing("event", None, _dump(_event(packet, now_us)), data.label)
         case Landmarks():
-            key = (node, "landmarks", data.space, data.subject)
-            return Outgoing("landmarks", key, _dump(_landmarks(packet)))
+            kept = (node, "landmarks", data.space, data.subject)
+            return Outgoing("landmarks", kept, _dump(_landmarks(packet)))
         case Presence():
             return Outgoing("presence", None, _dump(_presence(packet)))
         case Features():

@@ -189,8 +189,9 @@ class _House:
     async def live(self) -> int:
         """Serve and run; return the exit status."""
         from ..engine.run import run
+        from ..lab.replay import run_info
 
-        services: list[object] = [self._commands, self._history]
+        services: list[object] = [self._commands, self._history, run_info(self._graph.pipeline)]
         if self._project is not None:
             services.append(self._project)
         if self._served:

@@ -14,6 +14,8 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "demo": ("demo:demo", "Hear and see it work: a performer of its own, or you."),
         "run": ("run:run", "Run a pipeline."),
         "open": ("open:open_studio", "Open the studio of the running engine in a browser."),
+        "replay": ("replay:replay", "Let a recorded evening happen once more."),
+        "kiosk": ("kiosk:kiosk", "Run unattended, and start with the machine."),
         "new": ("new:new", "Make a folder with a p5 sketch to start from."),
         "allow-origin": ("open:allow_origin", "Let pages of another address listen."),
     },

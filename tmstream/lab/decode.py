@@ -50,34 +50,33 @@ def sound(sample: Sample) -> Sound:
     Raises:
         InputError: it is missing, damaged, empty, longer than ten minutes, or ends before the span.
     """
-    import soundfile
+    from ..capture.audio_file import AudioFile
 
-    try:
-        with soundfile.SoundFile(sample.file) as file:
-            rate_hz, length_s = file.samplerate, file.frames / file.samplerate
-            start_s = max(0.0, (sample.start_s or 0.0) - AROUND_S)
-            end_s = length_s if sample.end_s is None else min(length_s, sample.end_s + AROUND_S)
-            if sample.start_s is None and sample.end_s is None:
-                start_s = 0.0
-            if end_s - start_s > MOST_SECONDS:
-                raise InputError(f"{sample}: longer than {MOST_SECONDS:.0f} s; give start and end")
-            file.seek(min(file.frames, round(start_s * rate_hz)))
-            count = max(0, round((end_s - start_s) * rate_hz))
-            samples = file.read(count, dtype="float32", always_2d=True)
-    except (OSError, RuntimeError, ValueError, TypeError) as error:
-        if isinstance(error, InputError):
-            raise
-        why = " ".join(str(error).split()).rpartition(": ")[2]
-        raise InputError(f"{sample}: cannot be decoded ({why})") from error
-    if not len(samples):
-        raise InputError(f"{sample}: holds no sound" + _past(sample, length_s))
-    from_s = 0.0 if sample.start_s is None else sample.start_s - start_s
-    until_s = len(samples) / rate_hz if sample.end_s is None else sample.end_s - start_s
-    return Sound(samples, rate_hz, start_s, from_s, until_s)
+    whole = sample.start_s is None and sample.end_s is None
+    start_s = max(0.0, (sample.start_s or 0.0) - AROUND_S)
+    end_s = None if sample.end_s is None else sample.end_s + AROUND_S
+    file = AudioFile(
+        str(sample.file), block_s=1.0, start_s=start_s, end_s=end_s, longest_s=MOST_SECONDS
+    )
+    if not whole:
+        # A span may be cut out of a recording of any length.
+        file.longest_s = None
 
+    async def read() -> list[Packet[Audio]]:
+        await file.open(None)  # type: ignore[arg-type]
+        return [packet async for packet in file.packets()]
 
-def _past(sample: Sample, length_s: float) -> str:
-    return f" there; the file has {length_s:.1f} s" if sample.start_s is not None else ""
+    packets = asyncio.run(read())
+    blocks = [packet.data.samples for packet in packets]
+    samples = np.concatenate(blocks) if blocks else np.zeros((0, 1), np.float32)
+    length_s = len(samples) / file.rate_hz
+    from_s = (sample.start_s or 0.0) - start_s
+    if not len(samples) or length_s <= from_s:
+        raise InputError(f"{sample}: holds no sound" + ("" if whole else " there"))
+    if length_s > MOST_SECONDS:
+        raise InputError(f"{sample}: longer than {MOST_SECONDS:.0f} s")
+    until_s = length_s if sample.end_s is None else sample.end_s - start_s
+    return Sound(samples, file.rate_hz, start_s, from_s, until_s)
 
 
 def picture(sample: Sample) -> UInt8:

@@ -78,6 +78,7 @@ _OURS: dict[type, type] = {Audio: _GivenAudio, Image: _GivenImage, Landmarks: _G
 
 def kinds_of(pipeline: Pipeline, registry: Registry) -> list[Kind]:
     """Return the kinds of sample that this pipeline can embed."""
+    registry = _with_ours(registry)
     return [kind for kind in WORDS if _kept(pipeline, registry, kind)]
 
 
@@ -88,6 +89,7 @@ def graph_for(pipeline: Pipeline, registry: Registry, kind: Kind, *, head: bool 
         InputError: the pipeline does not embed that kind, or has no head.
         SpecError: it is wrong.
     """
+    registry = _with_ours(registry)
     kept = _kept(pipeline, registry, kind)
     if not kept:
         able = " and ".join(WORDS[one] for one in kinds_of(pipeline, registry)) or "nothing"
@@ -105,9 +107,12 @@ def graph_for(pipeline: Pipeline, registry: Registry, kind: Kind, *, head: bool 
             raise InputError(f"{pipeline.path} has no head (knn) to answer for {WORDS[kind]}")
         kept = [*kept, *specs]
     out = NodeSpec(_OUT, _OUT, tuple(spec.name for spec in specs))
+    return build(replace(pipeline, nodes=(*kept, out), realtime=False), registry)
+
+
+def _with_ours(registry: Registry) -> Registry:
     ours = {_given_type(given): node for given, node in _OURS.items()}
-    known = Registry({**registry.known, **ours, _OUT: _Collected})
-    return build(replace(pipeline, nodes=(*kept, out), realtime=False), known)
+    return Registry({**registry.known, **ours, _OUT: _Collected})
 
 
 def _gives(registry: Registry, spec: NodeSpec, payload: type) -> bool:
@@ -140,16 +145,12 @@ def _kept(pipeline: Pipeline, registry: Registry, kind: Kind) -> list[NodeSpec]:
         for spec in ready:
             begins = not any(one in kept for one in spec.sources)
             kept[spec.name] = NodeSpec(spec.name, _given_type(given)) if begins else spec
-    ends = {name for name, spec in kept.items() if _embeds(registry, spec)}
+    ends = {name for name, spec in kept.items() if _gives(registry, spec, Embedding)}
     wanted = set(ends)
     for name in reversed(kept):
         if name in wanted:
             wanted.update(kept[name].sources)
     return [spec for name, spec in kept.items() if name in wanted] if ends else []
-
-
-def _embeds(registry: Registry, spec: NodeSpec) -> bool:
-    return spec.type in registry.known and _gives(registry, spec, Embedding)
 
 
 class Part:

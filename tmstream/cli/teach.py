@@ -1,0 +1,107 @@
+"""Teach from a folder, a table, or the microphone."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ._compose import load
+from ._progress import progress
+from ._project import json_option, opened, project_argument
+
+if TYPE_CHECKING:
+    from ..lab.teach import Tally
+
+
+@click.command()
+@project_argument
+@click.argument("folder", required=False, type=click.Path(path_type=Path, exists=True))
+@click.option("--mic", metavar="LABEL", help="Teach LABEL from the microphone.")
+@click.option("--pipeline", help="Which embedders: a YAML file or a shipped name.")
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="CSV",
+    help="Columns file,label and optionally start,end, person, take ...",
+)
+@click.option("--group", "groups", multiple=True, metavar="COLUMN", help="Keep this column too.")
+@click.option("--limit-per-label", type=click.IntRange(1), metavar="N")
+@click.option("--person", help="Who is heard or seen.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1, 120),
+    default=8.0,
+    show_default=True,
+    help="How long to listen with --mic.",
+)
+@json_option
+def teach(
+    project: Path, folder: Path | None, mic: str | None, pipeline: str | None,
+    labels: Path | None, groups: tuple[str, ...], limit_per_label: int | None,
+    person: str | None, seconds: float, as_json: bool,
+) -> int:  # fmt: skip
+    """Teach PROJECT (made when missing) from FOLDER.
+
+    FOLDER holds one folder a label (clap/*.wav, t_pose/*.jpg), or is itself a table whose rows are
+    landmarks. With --labels, a table names the samples. With --mic, you make the sounds.
+    """
+    from ..engine.registry import Registry
+    from ..lab import choice
+    from ..lab.pool import Pool
+    from ..lab.samples import find
+    from ..lab.teach import teach as teach_samples
+
+    if mic is not None:
+        from ._listen import teach_from_microphone
+
+        return teach_from_microphone(project, mic, pipeline, person, seconds)
+    if folder is None and labels is None:
+        raise click.UsageError("say what to teach from: FOLDER, --labels CSV, or --mic LABEL")
+    samples = find([folder] if folder else [], labels, groups)
+    labelled = [sample for sample in samples if sample.label is not None]
+    if not labelled:
+        where = labels or folder
+        click.echo(f"error: {where}: no sample with a label (one folder a label, or a column "
+                   "'label')", err=True)  # fmt: skip
+        return 1
+    wanted = load(pipeline) if pipeline else None
+    with opened(project, create=True) as book:
+        read = wanted or choice.of_project(book) or choice.fitting(labelled)
+        with Pool(read, Registry.installed()) as pool, progress("teaching", len(labelled)) as done:
+            tallies = teach_samples(
+                book, pool, labelled, person=person, limit=limit_per_label, report=done
+            )
+        if any(tally.taken for tally in tallies.values()):
+            choice.remember(book, read)
+        path, total = book.path, len(book.examples())
+    if as_json:
+        _print_json(tallies)
+    else:
+        for label, tally in sorted(tallies.items()):
+            click.echo(f"{label}: {_said(tally)}")
+        click.echo(f"{path}: {total} examples (pipeline {read.path.name})")
+    useful = any(tally.taken or tally.known for tally in tallies.values())
+    if not useful:
+        click.echo("error: nothing could be taken", err=True)
+    return 0 if useful else 1
+
+
+def _said(tally: Tally) -> str:
+    """Return what became of a label's samples, in words."""
+    parts = [f"{tally.taken} taken ({tally.examples} examples)"]
+    if tally.known:
+        parts.append(f"{tally.known} skipped: taught before")
+    parts += [f"{count} skipped: {why}" for why, count in tally.skipped.most_common()]
+    if tally.left:
+        parts.append(f"{tally.left} beyond the limit")
+    parts += [f"{count} with {why}" for why, count in tally.notes.most_common()]
+    return ", ".join(parts)
+
+
+def _print_json(tallies: dict[str, Tally]) -> None:
+    import msgspec
+
+    sys.stdout.buffer.write(msgspec.json.encode(tallies) + b"\n")

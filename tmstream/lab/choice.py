@@ -1,0 +1,63 @@
+"""Which pipeline embeds for a project: the one asked for, the project's own, or the fitting one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..core.errors import InputError
+from ..core.resources import resource
+from ..engine.spec import Pipeline, read
+from ..store.project import Project
+from .samples import Sample
+
+SETTING = "pipeline"
+
+
+def shipped(name: str) -> Path:
+    """Return where the shipped pipeline ``name`` is, or would be."""
+    return resource("pipelines") / f"{name}.yaml"
+
+
+def of_project(project: Project) -> Pipeline | None:
+    """Return the pipeline that the project was taught with, if any.
+
+    Raises:
+        SpecError: it cannot be read any more.
+    """
+    name = project.setting(SETTING)
+    if not isinstance(name, str):
+        return None
+    path = Path(name)
+    if path.name == name and not path.suffix:
+        return read(shipped(name))
+    return read(path if path.is_absolute() else project.path.parent / path)
+
+
+def remember(project: Project, pipeline: Pipeline) -> None:
+    """Keep ``pipeline`` with the project: by name when shipped, else by a path relative to it."""
+    path = pipeline.path.absolute()
+    name = path.stem if path == shipped(path.stem).absolute() else str(path)
+    if path.is_relative_to(project.path.parent) and name != path.stem:
+        name = str(path.relative_to(project.path.parent))
+    if project.setting(SETTING) != name:
+        project.set_settings({SETTING: name})
+
+
+def fitting(samples: Iterable[Sample]) -> Pipeline:
+    """Return the shipped pipeline for what the samples are.
+
+    Raises:
+        InputError: they are of kinds that no shipped pipeline takes together.
+    """
+    kinds = {sample.kind for sample in samples}
+    tables = {"body": "body", "hand": "hands"}
+    if kinds <= {"sound"}:
+        return read(shipped("sound"))
+    if len(kinds) == 1 and (table := kinds & tables.keys()):
+        return read(shipped(tables[table.pop()]))
+    if kinds <= {"picture", "video"}:
+        return read(shipped("image"))
+    if "hand" not in kinds:
+        return read(shipped("duet"))
+    raise InputError(f"{' and '.join(sorted(kinds))} samples together: choose with --pipeline")

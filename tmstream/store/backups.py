@@ -132,7 +132,7 @@ def whole_examples(path: Path) -> Iterator[NewExample]:
     Raises:
         StoreError: it is no project at all.
     """
-    with schema.explained(path), closing(_connect_any(path)) as db:
+    with schema.explained(path), closing(connect_any(path)) as db:
         schema.version_of(db, path)
         try:
             for example in rows.read_examples(db, skip_damaged=True):
@@ -151,7 +151,7 @@ def renewed(db: sqlite3.Connection, example: Example) -> NewExample:
     return NewExample(**fields, clip=clip)
 
 
-def _connect_any(path: Path) -> sqlite3.Connection:
+def connect_any(path: Path) -> sqlite3.Connection:
     """Return a reading connection to a file of any origin, taking part in its WAL if it has one."""
     wal = path.with_name(path.name + "-wal")
     return schema.connect(path, "ro" if wal.exists() and wal.stat().st_size else "immutable")

@@ -87,7 +87,9 @@ def relabel(db: sqlite3.Connection, ids: Sequence[str], label: str) -> tuple[Non
     return None, journal.record(db, "relabel", summary, patch)
 
 
-def set_settings(db: sqlite3.Connection, settings: Mapping[str, Any]) -> tuple[None, Change]:
+def set_settings(
+    db: sqlite3.Connection, settings: Mapping[str, Any], *, batch: str = ""
+) -> tuple[None, Change]:
     """Keep JSON values; None removes one."""
     try:
         # The standard encoder: msgspec's writes NaN as null, which would remove the setting.
@@ -98,7 +100,7 @@ def set_settings(db: sqlite3.Connection, settings: Mapping[str, Any]) -> tuple[N
     for key in plain:
         checked_text(key, "a setting's name")
     summary = f"set {', '.join(sorted(plain))}"
-    return None, journal.record(db, "set", summary, Patch(settings=plain))
+    return None, journal.record(db, "set", summary, Patch(settings=plain), batch)
 
 
 def snapshot(db: sqlite3.Connection, name: str) -> tuple[None, Change]:

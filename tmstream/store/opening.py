@@ -72,15 +72,16 @@ def prepare(path: Path, *, create: bool, read_only: bool) -> Access:
 def _checked(path: Path, notices: list[str], *, writable: bool, create: bool) -> Access:
     unwritable = "ro" if os.access(path.parent, os.W_OK) else "immutable"
     mode = "rw" if writable else unwritable
-    empty = not path.exists() or path.stat().st_size == 0
-    if empty and (not create or not writable or backups.kept(path)):
+    version = _version(path)
+    if not version and (not create or not writable or (path.exists() and backups.kept(path))):
         raise schema.Damaged(f"{path}: the project file is empty")
-    with schema.explained(path), closing(schema.connect(path, "rwc" if empty else mode)) as db:
-        version = schema.version_of(db, path)
+    if version < schema.VERSION and not writable:
+        return Access(path, "memory", notices)
+    if version > schema.VERSION:
+        mode = unwritable
+    with schema.explained(path), closing(schema.connect(path, mode if version else "rwc")) as db:
         if version > schema.VERSION:
             return _newer(path, db, version, notices, mode)
-        if version < schema.VERSION and not writable:
-            return Access(path, "memory", notices)
         if version < schema.VERSION:
             if version:
                 backups.make(db, path, why="before-update")
@@ -100,7 +101,15 @@ def _newer(
     except StoreError as error:
         raise StoreError(f"{told} and cannot be read by this one; update tmstream") from error
     notices.append(f"{told}: opened for reading only; update tmstream to change it")
-    return Access(path, "ro" if mode == "rw" else mode, notices)
+    return Access(path, mode, notices)
+
+
+def _version(path: Path) -> int:
+    """Return the version of what is at ``path``, without writing to it; 0 for nothing."""
+    if not path.exists() or path.stat().st_size == 0:
+        return 0
+    with schema.explained(path), closing(backups.connect_any(path)) as db:
+        return schema.version_of(db, path)
 
 
 def _migrated_copy(path: Path) -> sqlite3.Connection:

@@ -169,9 +169,9 @@ class Project:
         """
         return self._store(examples, batch=batch)
 
-    def bring_in(self, examples: Sequence[NewExample]) -> list[str]:
+    def bring_in(self, examples: Sequence[NewExample], *, batch: str = "") -> list[str]:
         """Store examples from elsewhere as one step; those that were deleted here come back."""
-        return self._store(examples, verb="import", revive=True)
+        return self._store(examples, batch=batch, verb="import", revive=True)
 
     def replace(self, space: str, examples: Sequence[NewExample]) -> list[str]:
         """Put ``examples`` in the place of all examples of ``space``, as one step.
@@ -197,9 +197,9 @@ class Project:
         """Move examples to a label, new or known."""
         self._database.change(lambda db: changes.relabel(db, ids, label))
 
-    def set_settings(self, settings: Mapping[str, Any]) -> None:
+    def set_settings(self, settings: Mapping[str, Any], *, batch: str = "") -> None:
         """Keep JSON values; None removes one."""
-        self._database.change(lambda db: changes.set_settings(db, settings))
+        self._database.change(lambda db: changes.set_settings(db, settings, batch=batch))
 
     def undo(self) -> str:
         """Take back the last step; returns what it had done. `InputError` when there is none."""

@@ -84,8 +84,7 @@ class SnapshotInfo(msgspec.Struct, frozen=True):
     """A named state of the project."""
 
     name: str
-    created_us: int
-    examples: int
+    created_us: int  #: microseconds since 1970
 
 
 def checked_text(text: str, what: str) -> str:

@@ -1,0 +1,158 @@
+"""Erased is erased: not in the file, its log, the journal, the backups, nor by undo."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tmstream.core.errors import InputError, StoreError
+from tmstream.store import backups, schema
+from tmstream.store.project import Change, Clip, NewExample, Project
+
+New = Callable[..., NewExample]
+
+NAME = "Wilhelmina Öst"
+
+
+def bytes_near(project: Project) -> bytes:
+    """Every byte beside the project and in the state folder."""
+    files = [*project.path.parent.rglob("*")]
+    return b"\0".join(file.read_bytes() for file in files if file.is_file())
+
+
+def fill(project: Project, example: New) -> None:
+    """A life with somebody in it, including deleted examples, renames, settings and backups."""
+    noise = np.random.default_rng(0).bytes(9000)
+    project.add([example("clap", person="Bo", take="bo 1", id="bo")])
+    ids = project.add(
+        [
+            example("clap", person=NAME, take=f"{NAME} 1", clip=Clip(noise, "audio/flac"), id="w1"),
+            example("snap", groups={"speaker": NAME}, id="w2", source=f"takes/{NAME}.wav"),
+        ]
+    )
+    project.add([example("snap", augmented_from="w2", take="copy", id="w2copy")])
+    project.snapshot(f"with {NAME}")
+    project.delete(ids[:1])
+    project.set_settings({f"seen:{NAME}": 1, "crew": {"names": [NAME, "Bo"], "lead": f"is {NAME}"}})
+    project.set_settings({"crew": {"names": ["Bo"]}})
+    project.rename_label("clap", "tap")
+    project.put_cache("head", f"metric of {NAME}".encode())
+    with closing(schema.connect(project.path, "ro")) as db:
+        backups.make(db, project.path, why="one")
+        backups.make(db, project.path, why="two")
+
+
+def test_a_person_is_in_no_byte(project: Project, example: New) -> None:
+    fill(project, example)
+    assert NAME.encode() in bytes_near(project)
+    heard: list[Change] = []
+    project.subscribe(heard.append)
+    counts = project.erase(person=NAME)
+    assert counts["examples"] == 3
+    assert counts["clips"] == 1
+    assert counts["backups_cleaned"] >= 2
+    assert counts["backups_deleted"] == counts["mentions_left"] == 0
+    assert NAME.encode() not in bytes_near(project), "while still open"
+    assert heard[-1].reload
+    assert [one.id for one in project.examples()] == ["bo"]
+    project.close()
+    left = bytes_near(project)
+    assert NAME.encode() not in left
+    assert np.random.default_rng(0).bytes(9000)[4000:4032] not in left, "her voice"
+
+
+def test_the_journal_still_works_after_it(project: Project, example: New) -> None:
+    fill(project, example)
+    project.erase(person=NAME)
+    project.close()
+    with Project.open(project.path) as again:
+        steps = 0
+        while True:
+            try:
+                assert NAME not in again.undo()
+            except InputError:
+                break
+            steps += 1
+        assert again.examples() == []
+        for _ in range(steps):
+            again.redo()
+        assert [(one.id, one.label) for one in again.examples()] == [("bo", "tap")]
+        again.restore(again.snapshots()[0].name)
+        assert [(one.id, one.label) for one in again.examples()] == [("bo", "clap")]
+        (crew,) = [value for key, value in again.settings().items() if key == "crew"] or [None]
+        assert crew is None or NAME not in str(crew)
+
+
+def test_every_backup_is_whole_and_clean(project: Project, example: New) -> None:
+    fill(project, example)
+    project.erase(person=NAME)
+    assert len(backups.kept(project.path)) >= 2
+    for backup in backups.kept(project.path):
+        with Project.open(backup, read_only=True) as opened:
+            assert [one.id for one in opened.examples()] == ["bo"]
+
+
+def test_a_damaged_backup_is_deleted(project: Project, example: New) -> None:
+    fill(project, example)
+    newest = backups.kept(project.path)[0]
+    data = bytearray(newest.read_bytes())
+    data[:4000] = b"?" * 4000
+    newest.write_bytes(data)
+    counts = project.erase(person=NAME)
+    assert counts["backups_deleted"] == 1
+    assert not newest.exists()
+    assert NAME.encode() not in bytes_near(project)
+
+
+def test_a_label_takes_its_deleted_examples_along(project: Project, example: New) -> None:
+    project.add([example("sneeze", id="a"), example("clap", id="b")])
+    project.set_settings(
+        {"active_labels": ["clap", "sneeze"], "pipeline": "sneeze", "augment:sneeze": 1}
+    )
+    project.delete(["a"])
+    project.erase(label="sneeze")
+    with pytest.raises(InputError):
+        project.relabel(["a"], "clap")
+    assert project.settings() == {"active_labels": ["clap"], "pipeline": "sneeze"}
+
+
+def test_everything_before_a_date(project: Project, example: New) -> None:
+    project.add([example(id="old", created_us=1_000), example(id="new", created_us=2_000)])
+    assert project.erase(before_us=2_000)["examples"] == 1
+    assert [one.id for one in project.examples()] == ["new"]
+
+
+def test_one_thing_at_a_time(project: Project) -> None:
+    with pytest.raises(InputError, match="one thing"):
+        project.erase(person="a", label="b")
+    with pytest.raises(InputError, match="one thing"):
+        project.erase()
+
+
+def test_what_is_left_is_said(project: Project, example: New) -> None:
+    project.add([example(person="Ada", id="a"), example(source="Ada/clap.wav", id="b")])
+    assert project.erase(person="Ada")["mentions_left"] == 1
+
+
+def test_a_short_name_does_not_eat_other_words(project: Project, example: New) -> None:
+    project.set_settings({"space:audio": "a1b2", "theme": "dark and calm"})
+    project.add([example(person="a", id="a")])
+    project.erase(person="a")
+    assert project.settings() == {"space:audio": "a1b2", "theme": "dark and calm"}
+
+
+def test_a_reader_elsewhere_is_reported(project: Project, example: New) -> None:
+    fill(project, example)
+    with closing(sqlite3.connect(project.path, isolation_level=None)) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM example").fetchone()
+        project._database.run(lambda db: db.execute("PRAGMA busy_timeout = 1"))
+        with pytest.raises(StoreError, match="close it and erase again"):
+            project.erase(person=NAME)
+    project.erase(person=NAME)
+    assert NAME.encode() not in bytes_near(project)

@@ -1,0 +1,321 @@
+"""Export and import: a zip of label folders that people can use, and nothing that can run.
+
+::
+
+    examples.jsonl      one example a line, with its vector, and the name of its clip's file
+    labels.csv          file, label, person, take, ...: what `tmstream teach --labels` reads
+    settings.json
+    clap/0f3a....flac   one folder a label
+
+What comes in is read as hostile: sizes and ratios are checked first, names in an archive are looked
+up in its own listing and never used as paths, and there is no pickle.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import re
+import sqlite3
+import stat
+import uuid
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import msgspec
+import numpy as np
+
+from ..core.errors import InputError, StoreError
+from ..core.packet import Phase
+from . import backups, journal, schema
+from .project import Project
+from .records import LANDMARKS, MAX_CLIP_BYTES, Clip, Example, NewExample, checked
+
+FORMAT = "tmstream-export-1"
+SUFFIXES = {"audio/flac": ".flac", "image/jpeg": ".jpg", LANDMARKS: ".landmarks"}
+MEDIA_TYPES = {suffix: kind for kind, suffix in SUFFIXES.items()}
+
+MAX_MEMBERS = 200_000
+MAX_BYTES = 4 * 10**9  #: of an archive, unpacked
+MAX_RATIO = 100  #: of a member's size to its packed size; ours reach about 4
+MAX_LINE_BYTES = 4 * 2**20
+BATCH = 500
+
+#: Settings that describe the vectors, and so have to come along with them.
+_SETTINGS = ("pipeline", "space:")
+
+
+class _Line(msgspec.Struct, frozen=True):
+    """One line of ``examples.jsonl``."""
+
+    id: str
+    label: str
+    space: str
+    vector: list[float]
+    take: str
+    person: str | None = None
+    groups: dict[str, str] = {}
+    source: str = ""
+    t_us: int = 0
+    end_us: int = 0
+    phase: Phase = "frame"
+    augmented_from: str | None = None
+    negative: bool = False
+    created_us: int = 0
+    clip: str | None = None
+
+
+def export(project: Project, out: Path) -> dict[str, Any]:
+    """Write the living examples, their clips and the settings to the zip ``out``.
+
+    Raises:
+        StoreError: ``out`` exists already, or cannot be written.
+    """
+    out = Path(out).absolute()
+    if out.exists():
+        raise StoreError(f"{out}: exists already; choose another name")
+    partial = out.with_name(out.name + ".partial")
+    try:
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+            counts = _write(project, archive)
+        partial.replace(out)
+    except OSError as error:
+        raise StoreError(f"{out}: cannot be written ({error})") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return {"path": str(out), **counts}
+
+
+def _write(project: Project, archive: zipfile.ZipFile) -> dict[str, int]:
+    examples = project.examples()
+    groups = sorted({key for example in examples for key in example.groups})
+    table = io.StringIO()
+    rows = csv.writer(table, lineterminator="\n")
+    rows.writerow(["file", "label", "person", "take", *groups])
+    files: dict[tuple[bytes, str], str] = {}
+    with archive.open("examples.jsonl", "w", force_zip64=True) as lines:
+        clips = []
+        for example in examples:
+            clip = project.clip(example.id) if example.has_clip else None
+            name = None
+            if clip is not None:
+                key = (clip.data, example.label)
+                name = files.get(key)
+                if name is None:
+                    name = files[key] = _file_name(example, clip)
+                    clips.append((name, example.id))
+                    if not example.negative and example.augmented_from is None:
+                        named = [example.groups.get(group, "") for group in groups]
+                        rows.writerow(
+                            [name, example.label, example.person or "", example.take, *named]
+                        )
+            lines.write(msgspec.json.encode(_line(example, name)) + b"\n")
+    for name, owner in clips:
+        clip = project.clip(owner)
+        if clip is not None:
+            archive.writestr(name, clip.data, zipfile.ZIP_STORED)
+    archive.writestr("labels.csv", table.getvalue())
+    archive.writestr("settings.json", json.dumps(project.settings(), indent=2, sort_keys=True))
+    archive.comment = FORMAT.encode()
+    return {"examples": len(examples), "clips": len(clips)}
+
+
+def _line(example: Example, clip: str | None) -> _Line:
+    fields = msgspec.structs.asdict(example)
+    del fields["has_clip"]
+    fields["vector"] = example.vector.tolist()
+    return _Line(**fields, clip=clip)
+
+
+def _file_name(example: Example, clip: Clip) -> str:
+    """Return a name that is safe on every system, whatever the label is."""
+    folder = quote(example.label, safe=" ")[:80].strip(" .") or "label"
+    folder = re.sub(r"^\.+", "", folder)
+    return f"{folder}/{re.sub(r'[^0-9A-Za-z_-]', '_', example.id)}{SUFFIXES[clip.media_type]}"
+
+
+def bring_in(source: Path, project: Project) -> dict[str, Any]:
+    """Add the examples of a zip, an unpacked zip or another project; all of it is one undo step.
+
+    Examples already here stay as they are; those deleted here come back.
+
+    Raises:
+        InputError: it is none of these, is not whole, or was made by another embedder.
+        StoreError: the project cannot be written.
+    """
+    source = Path(source).absolute()
+    if not source.exists():
+        raise InputError(f"{source}: there is no such file or folder")
+    if source.is_dir():
+        return _store_listing(project, _Folder(source), source)
+    if zipfile.is_zipfile(source):
+        try:
+            with zipfile.ZipFile(source) as archive:
+                return _store_listing(project, _Zip(archive, source), source)
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+            raise InputError(f"{source}: is not a whole zip file ({error})") from error
+    try:
+        settings = _project_settings(source)
+        return _store(project, settings, lambda: backups.whole_examples(source))
+    except schema.Damaged as error:
+        raise InputError(str(error)) from error
+
+
+def _store(
+    project: Project, settings: dict[str, Any], examples: Callable[[], Iterator[NewExample]]
+) -> dict[str, Any]:
+    """Read everything once to see that it is sound, then once more to store it."""
+    sizes = project.spaces()
+    for example in map(checked, examples()):
+        if sizes.setdefault(example.space, example.vector.size) != example.vector.size:
+            raise InputError(
+                f"a vector of {example.space!r} has {example.vector.size} numbers, not "
+                f"{sizes[example.space]}: another embedder made it"
+            )
+    missing = {}
+    for key, value in settings.items():
+        here = project.setting(key)
+        if here is None:
+            missing[key] = value
+        elif key.startswith("space:") and here != value:
+            raise InputError(
+                f"the examples of {key[6:]!r} were made by another embedder than this project's; "
+                "run tmstream reembed on one of them first"
+            )
+    before = len(project.examples())
+    batch = f"import-{uuid.uuid4().hex}"
+    read = 0
+    source = examples()
+    while some := list(itertools.islice(source, BATCH)):
+        project.bring_in(some, batch=batch)
+        read += len(some)
+    if missing and read:
+        project.set_settings(missing, batch=batch)
+    return {"read": read, "added": len(project.examples()) - before}
+
+
+def _project_settings(source: Path) -> dict[str, Any]:
+    with schema.explained(source), closing(backups.connect_any(source)) as db:
+        schema.version_of(db, source)
+        try:
+            keys = [key for (key,) in db.execute("SELECT key FROM setting")]
+            return {key: journal.read_setting(db, key) for key in keys if key.startswith(_SETTINGS)}
+        except (sqlite3.DatabaseError, schema.Damaged):
+            return {}
+
+
+class _Listing(Protocol):
+    """Files by name, each read only up to a limit."""
+
+    def names(self) -> set[str]: ...
+
+    def read(self, name: str, limit: int) -> bytes: ...
+
+    def lines(self, name: str) -> Iterator[bytes]: ...
+
+
+class _Zip:
+    """A zip whose directory was checked before anything is unpacked."""
+
+    def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
+        self._archive = archive
+        members = archive.infolist()
+        if len(members) > MAX_MEMBERS:
+            raise InputError(f"{path}: holds {len(members)} files, more than {MAX_MEMBERS}")
+        if len({member.filename for member in members}) != len(members):
+            raise InputError(f"{path}: holds two files of one name")
+        if sum(member.file_size for member in members) > MAX_BYTES:
+            raise InputError(f"{path}: unpacks to more than {MAX_BYTES / 1e9:.0f} GB")
+        for member in members:
+            if member.file_size > 2**20 and member.file_size > MAX_RATIO * member.compress_size:
+                raise InputError(f"{path}: {member.filename!r} is packed too well to be true")
+
+    def names(self) -> set[str]:
+        return set(self._archive.namelist())
+
+    def read(self, name: str, limit: int) -> bytes:
+        with self._archive.open(name) as file:
+            return _limited(file.read(limit + 1), name, limit)
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        with self._archive.open(name) as file:
+            yield from _bounded_lines(file)
+
+
+class _Folder:
+    """The plain files of a folder; links are not followed."""
+
+    def __init__(self, path: Path) -> None:
+        self._files: dict[str, Path] = {}
+        for found in itertools.islice(path.rglob("*"), MAX_MEMBERS):
+            if stat.S_ISREG(found.lstat().st_mode) and found.resolve().is_relative_to(
+                path.resolve()
+            ):
+                self._files[found.relative_to(path).as_posix()] = found
+
+    def names(self) -> set[str]:
+        return set(self._files)
+
+    def read(self, name: str, limit: int) -> bytes:
+        with self._files[name].open("rb") as file:
+            return _limited(file.read(limit + 1), name, limit)
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        with self._files[name].open("rb") as file:
+            yield from _bounded_lines(file)
+
+
+def _store_listing(project: Project, files: _Listing, path: Path) -> dict[str, Any]:
+    names = files.names()
+    if "examples.jsonl" not in names:
+        raise InputError(
+            f"{path}: holds no examples.jsonl; folders of recordings are taught by tmstream teach"
+        )
+    settings: dict[str, Any] = {}
+    if "settings.json" in names:
+        try:
+            found = msgspec.json.decode(files.read("settings.json", 2**20), type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            raise InputError(f"{path}: settings.json cannot be read ({error})") from error
+        settings = {key: value for key, value in found.items() if key.startswith(_SETTINGS)}
+    return _store(project, settings, lambda: _examples(files, names, path))
+
+
+def _examples(files: _Listing, names: set[str], path: Path) -> Iterator[NewExample]:
+    decoder = msgspec.json.Decoder(_Line)
+    for number, text in enumerate(files.lines("examples.jsonl"), 1):
+        if not text.strip():
+            continue
+        try:
+            line = decoder.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: examples.jsonl:{number}: {error}") from error
+        fields = msgspec.structs.asdict(line)
+        fields["vector"] = np.array(line.vector, np.float64)
+        fields["clip"] = None
+        if line.clip is not None and line.clip in names:
+            media_type = MEDIA_TYPES.get(Path(line.clip).suffix)
+            if media_type is not None:
+                fields["clip"] = Clip(files.read(line.clip, MAX_CLIP_BYTES), media_type)
+        yield NewExample(**fields)
+
+
+def _bounded_lines(file: Any) -> Iterator[bytes]:
+    total = 0
+    while line := file.readline(MAX_LINE_BYTES + 1):
+        total += len(line)
+        if len(line) > MAX_LINE_BYTES or total > MAX_BYTES:
+            raise InputError("examples.jsonl has lines too long to be examples")
+        yield line
+
+
+def _limited(data: bytes, name: str, limit: int) -> bytes:
+    if len(data) > limit:
+        raise InputError(f"{name!r} is larger than {limit} bytes")
+    return data

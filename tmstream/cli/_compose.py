@@ -81,6 +81,7 @@ def run_pipeline(pipeline: Pipeline, wishes: Wishes) -> int:
     """Run until the sources are dry, the time is over or a signal comes; return the exit status."""
     from ..engine.graph import build
     from ..engine.registry import Registry
+    from ..lab.replay import run_info
 
     registry = Registry.installed()
     if wishes.project is not None:
@@ -92,10 +93,11 @@ def run_pipeline(pipeline: Pipeline, wishes: Wishes) -> int:
     build(_with_values(pipeline, wishes.values), registry)
     with _project_of(pipeline) as project:
         pipeline = _with_values(with_journal(pipeline, registry, project), wishes.values)
+        info = run_info(pipeline)
         if wishes.prints:
             pipeline = with_console(pipeline, registry)
         graph = build(pipeline, registry)
-        return asyncio.run(_House(graph, project, wishes).live())
+        return asyncio.run(_House(graph, project, wishes, info).live())
 
 
 def with_journal(pipeline: Pipeline, registry: Registry, project: Project | None) -> Pipeline:
@@ -175,11 +177,13 @@ def _project_of(pipeline: Pipeline) -> Iterator[Project | None]:
 class _House:
     """One run: the services around a graph, and how it comes to its end."""
 
-    def __init__(self, graph: Graph, project: Project | None, wishes: Wishes) -> None:
+    def __init__(
+        self, graph: Graph, project: Project | None, wishes: Wishes, info: object
+    ) -> None:
         from ..core.services import Commands
         from ..store.history import History
 
-        self._graph, self._project, self._wishes = graph, project, wishes
+        self._graph, self._project, self._wishes, self._info = graph, project, wishes, info
         self._commands = Commands()
         self._history = History(private=graph.pipeline.private)
         self._hub: Hub | None = None
@@ -189,9 +193,7 @@ class _House:
     async def live(self) -> int:
         """Serve and run; return the exit status."""
         from ..engine.run import run
-        from ..lab.replay import run_info
-
-        services: list[object] = [self._commands, self._history, run_info(self._graph.pipeline)]
+        services: list[object] = [self._commands, self._history, self._info]
         if self._project is not None:
             services.append(self._project)
         if self._served:

@@ -63,12 +63,12 @@ def filters() -> Float32:
 class Ear:
     """Everything about one unbroken stream: frames heard so far, and the present sound."""
 
-    def __init__(self, steady: int) -> None:
+    def __init__(self, steady: int, prominence_db: float) -> None:
         """``steady``: hop in frames while a sound lasts."""
         self.power = PowerStream(hann(WINDOW, N_FFT), HOP, filters())
         self.log_mel = Rows(RING, TIMBRE_BANDS)
         self.speech = Rows(RING, SPEECH_BANDS)
-        self.segmenter = Segmenter(steady)
+        self.segmenter = Segmenter(steady, prominence_db)
         self.windows: dict[int, Float32] = {}  #: speech embeddings of the present sound, by frame
         self.take = 0
 
@@ -100,6 +100,7 @@ class AudioEmbedding:
 
     steady_s: float = 0.24
     silence_s: float = 0.25
+    prominence_db: float = 15.0  #: a sound rises at least this far above the noise of the room
     batch: bool = False  #: use a second core, for files in a hurry
 
     _model: OnnxModel | None = field(default=None, init=False, repr=False)
@@ -116,6 +117,8 @@ class AudioEmbedding:
     def __post_init__(self) -> None:
         if not 0.05 <= self.steady_s <= 10.0:
             raise ValueError("steady_s must lie between 0.05 and 10 seconds")
+        if not 10.0 <= self.prominence_db <= 60.0:
+            raise ValueError("prominence_db must lie between 10 and 60")
         if not 0.05 <= self.silence_s <= 10.0:
             raise ValueError("silence_s must lie between 0.05 and 10 seconds")
 
@@ -179,7 +182,7 @@ class AudioEmbedding:
         """Return the ear for this stream: a new one at the start and after any break in it."""
         ear, mono = self._ear, self._mono
         if ear is None or mono is None or mono.in_hz != audio.rate_hz:
-            ear = self._ear = Ear(max(1, round(self.steady_s * 1e6 / HOP_US)))
+            ear = self._ear = Ear(max(1, round(self.steady_s * 1e6 / HOP_US)), self.prominence_db)
             self._mono = Mono(audio.rate_hz, RATE_HZ)
             self._start_us, self._taken = float(t_us), 0
         # Samples are counted; only a source that was slewed by a whole millisecond moves the count.

@@ -36,8 +36,10 @@ FLOOR_UP, FLOOR_DOWN = 0.02, 0.06  #: share of the way a frame: 0.5 s up, 0.17 s
 FLAT_DB = 11.0  #: ten of eleven frames of a steady sound lie within this range
 JUMP_DB = 12.0  #: rise over a steady sound that is another sound
 STROKE_DECAY_DB = 15.0  #: a stroke has fallen by this much before the next one
+CLEAR_DB = 30.0  #: a sound this far above the floor is over at its first pause, however short
 PROVEN = 30  #: frames of room after which its floor is known
 LEAST = 2  #: loud frames that make a sound
+SHORT = 15  #: frames; a shorter sound may be the burst before a vowel, unless it is clear
 PAUSE = 4  #: quiet frames that end a sound ...
 RESUME = 12  #: ... unless it goes on within this many
 EARLY = 25  #: frames after the onset
@@ -60,9 +62,14 @@ class Mark(NamedTuple):
 
 @dataclass
 class Segmenter:
-    """Feed it one level a frame; ``steady`` is the hop in frames while a sound lasts."""
+    """Feed it one level a frame.
+
+    ``steady`` is the hop in frames while a sound lasts; what never rises ``prominence_db`` above
+    the floor is the room's own restlessness, and nothing is said of it.
+    """
 
     steady: int = 24
+    prominence_db: float = 15.0
     floor_db: float = field(default=FLOOR_PRIOR_DB, init=False)
     state: State = field(default="room", init=False)
     frame: int = field(default=0, init=False)  #: frames taken so far
@@ -99,7 +106,19 @@ class Segmenter:
         if self.state != "sound":
             return None
         self.state = "room"
-        return Mark("final", self._onset, self._end, self.take)
+        return self._final(self._end)
+
+    def _final(self, end: int) -> Mark | None:
+        return Mark("final", self._onset, end, self.take) if self.prominent() else None
+
+    def prominent(self, by_db: float | None = None) -> bool:
+        """Return whether the present sound rose above the floor by ``prominence_db``, or so far."""
+        return self._peak[0] >= self.floor_db + (self.prominence_db if by_db is None else by_db)
+
+    @property
+    def peak_db(self) -> float:
+        """Return the loudest level of the present or last sound."""
+        return self._peak[0]
 
     @property
     def loud_db(self) -> float:
@@ -132,10 +151,9 @@ class Segmenter:
 
     def _follow(self, level_db: float) -> Mark | None:
         if self._another(level_db):
-            said = not self._muted()
-            last = Mark("final", self._onset, self.frame, self.take)
+            last = None if self._muted() else self._final(self.frame)
             self._begin(level_db, self.frame)
-            return last if said and self.state == "sound" else None
+            return last
         if level_db > self._peak[0]:
             self._peak, self._lowest_db = (level_db, self.frame), level_db
         self._lowest_db = min(self._lowest_db, level_db)
@@ -148,13 +166,16 @@ class Segmenter:
             if quiet > RESUME:
                 self.state = "room"
             return None
-        if quiet >= PAUSE:
+        whole = self._end - self._onset >= SHORT or self.prominent(CLEAR_DB)
+        if quiet >= (PAUSE if whole else RESUME):
             self.state, self._echo_db = "ended", off_db + 4.0
-            return Mark("final", self._onset, self._end, self.take)
+            return self._final(self._end)
         if self.frame - self._onset >= HOLD_MOST:
+            # The floor was judged while this began; from now on this is the floor.
+            last = self._final(self._end)
             self.floor_db, self.state = float(np.median(self._recent)), "room"
-            return Mark("final", self._onset, self._end, self.take)
-        if self.frame + 1 >= self._next_mark and not self._muted():
+            return last
+        if self.frame + 1 >= self._next_mark and self.prominent() and not self._muted():
             phase: Literal["early", "steady"] = "steady"
             if self._next_mark == self._onset + EARLY and self.frame + 1 == self._next_mark:
                 phase = "early"

@@ -177,9 +177,7 @@ def _project_of(pipeline: Pipeline) -> Iterator[Project | None]:
 class _House:
     """One run: the services around a graph, and how it comes to its end."""
 
-    def __init__(
-        self, graph: Graph, project: Project | None, wishes: Wishes, info: object
-    ) -> None:
+    def __init__(self, graph: Graph, project: Project | None, wishes: Wishes, info: object) -> None:
         from ..core.services import Commands
         from ..store.history import History
 
@@ -193,6 +191,7 @@ class _House:
     async def live(self) -> int:
         """Serve and run; return the exit status."""
         from ..engine.run import run
+
         services: list[object] = [self._commands, self._history, self._info]
         if self._project is not None:
             services.append(self._project)

@@ -72,10 +72,9 @@ def teach(
         read = wanted or choice.of_project(book) or choice.fitting(labelled)
         with Pool(read, Registry.installed()) as pool, progress("teaching", len(labelled)) as done:
             tallies = teach_samples(
-                book, pool, labelled, person=person, limit=limit_per_label, report=done
-            )
-        if any(tally.taken for tally in tallies.values()):
-            choice.remember(book, read)
+                book, pool, labelled, person=person, limit=limit_per_label, report=done,
+                settings={choice.SETTING: choice.name_of(book, read)},
+            )  # fmt: skip
         path, total = book.path, len(book.examples())
     if as_json:
         _print_json(tallies)

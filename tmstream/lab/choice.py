@@ -34,14 +34,13 @@ def of_project(project: Project) -> Pipeline | None:
     return read(path if path.is_absolute() else project.path.parent / path)
 
 
-def remember(project: Project, pipeline: Pipeline) -> None:
-    """Keep ``pipeline`` with the project: by name when shipped, else by a path relative to it."""
+def name_of(project: Project, pipeline: Pipeline) -> str:
+    """Return how a project keeps a pipeline: by name when shipped, else by path."""
     path = pipeline.path.absolute()
     name = path.stem if path == shipped(path.stem).absolute() else str(path)
     if path.is_relative_to(project.path.parent) and name != path.stem:
         name = str(path.relative_to(project.path.parent))
-    if project.setting(SETTING) != name:
-        project.set_settings({SETTING: name})
+    return name
 
 
 def fitting(samples: Iterable[Sample]) -> Pipeline:

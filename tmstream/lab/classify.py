@@ -1,7 +1,7 @@
 """Say what is in a sample: many answers of the head, made into one.
 
-A sound is answered early, while it lasts and at its end; a film at every frame. What each answer
-counts is its sound's energy, and how much of it had been heard.
+A sound is answered early, while it lasts and at its end; a film at every frame. All answers count
+alike but for the energy of their sound: weighing them by phase was measured to change nothing.
 """
 
 from __future__ import annotations
@@ -22,9 +22,6 @@ from .embedder import APART_US, Heard, replace_times
 from .part import Part, graph_for
 from .pool import Pool
 from .samples import Kind, Sample
-
-#: What an answer counts beside the others of its sound.
-PHASE_WEIGHT = {"early": 0.25, "steady": 0.5, "final": 1.0, "frame": 1.0}
 
 
 class ResultLine(msgspec.Struct, frozen=True):
@@ -171,10 +168,9 @@ def combined(heard: Heard, answers: Sequence[Packet[Scores]]) -> Answer:
 
 
 def _weight(heard: Heard, packet: Packet[Scores]) -> float:
-    """Return what one answer counts: the square root of its sound's energy, by its phase."""
-    energy = heard.weights.get(packet.data.take, 1.0) if heard.weights else 1.0
-    most = max(heard.weights.values(), default=1.0) or 1.0
-    return PHASE_WEIGHT[packet.data.phase] * float((energy / most) ** 0.5)
+    """Return what one answer counts: the amplitude of its sound beside the loudest."""
+    most = max(heard.weights.values(), default=0.0)
+    return float((heard.weights.get(packet.data.take, most) / most) ** 0.5) if most else 1.0
 
 
 def _mean(counted: Sequence[tuple[Scores, float]]) -> list[ResultLine]:

@@ -118,7 +118,7 @@ class Embedder:
 
     def _embed(self, sample: Sample) -> Heard:
         if sample.kind == "sound":
-            return self._sound(sample)
+            return self.hear(sample, decode.sound(sample))
         if sample.kind == "picture":
             image = Image(decode.picture(sample))
             return self._seen(sample, self._walk([Packet(0, image)]), image)
@@ -140,8 +140,8 @@ class Embedder:
 
     # Sound
 
-    def _sound(self, sample: Sample) -> Heard:
-        piece = decode.sound(sample)
+    def hear(self, sample: Sample, piece: decode.Sound) -> Heard:
+        """Return what a piece of sound gives."""
         if not np.isfinite(piece.samples).all():
             return Heard(sample, reason="not_finite")
         if _level_db(_cut(piece, piece.from_s, piece.until_s)) < SILENT_DB:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from typing import Any
 
+from ..core.errors import InputError
 from ..core.packet import Embedding, Packet
 from ..store.project import NewExample, Project
 from .embedder import Heard
@@ -42,13 +44,15 @@ def teach(
     *,
     person: str | None = None,
     limit: int | None = None,
+    settings: Mapping[str, Any] | None = None,
     report: Report = lambda heard: None,
 ) -> dict[str, Tally]:
     """Teach every sample that has a label; returns the tally of each label.
 
     The whole of it is one step for `Project.undo`. A sample whose content was taught before under
     the same label is passed over. With ``limit``, that many samples of a label are taken, of as
-    many people as there are. ``report`` is called after each sample.
+    many people as there are. ``settings`` are kept with the first examples; ``report`` is called
+    after each sample.
 
     Raises:
         InputError: the pipeline does not embed a kind among them, or embeds it otherwise than
@@ -59,12 +63,21 @@ def teach(
     taught = {one.id.rpartition("-")[0] for one in project.examples()}
     batch = uuid.uuid4().hex
     waiting: list[NewExample] = []
+    kept = dict(settings or {})
+
+    def keep() -> None:
+        if news := {key: one for key, one in kept.items() if project.setting(key) != one}:
+            project.set_settings(news, batch=batch)
+        project.add(waiting, batch=batch)
+        waiting.clear()
+
     for heard, digest in _embedded(pool, samples, tallies, taught, limit):
         label = heard.sample.label
         assert label is not None
         made = _examples(heard, digest, person)
         tally = tallies[label]
         if made:
+            kept |= _makers(project, pool, heard)
             tally.taken += 1
             tally.examples += len(made)
             tally.notes.update([heard.note] if heard.note else [])
@@ -73,11 +86,28 @@ def teach(
             tally.skipped[heard.why or "nothing found"] += 1
         report(heard)
         if len(waiting) >= TOGETHER:
-            project.add(waiting, batch=batch)
-            waiting = []
+            keep()
     if waiting:
-        project.add(waiting, batch=batch)
+        keep()
     return tallies
+
+
+def _makers(project: Project, pool: Pool, heard: Heard) -> dict[str, str]:
+    """Return what made each space, to be kept; refuse to mix two embedders in one space."""
+    made = {}
+    for node, packet in heard.packets:
+        maker = pool.fingerprints.get(node)
+        if not isinstance(packet.data, Embedding) or maker is None:
+            continue
+        key = f"space:{packet.data.space}"
+        before = project.setting(key)
+        if before not in (None, maker) and packet.data.space in project.spaces():
+            raise InputError(
+                f"{project.path}: the examples of {packet.data.space!r} were made by another "
+                f"embedder; first run: tmstream reembed {project.path}"
+            )
+        made[key] = maker
+    return made
 
 
 def _embedded(

@@ -1,0 +1,79 @@
+"""Hear and see it work, without a microphone, a camera or an account."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ._compose import Wishes, load, run_pipeline
+
+if TYPE_CHECKING:
+    from ..engine.spec import Pipeline
+
+#: What the performer of `pipelines/demo.yaml` is taught as, when the YAML does not say.
+SOUNDS = ("clap", "whistle", "hum")
+
+
+@click.command()
+@click.option("--mic", is_flag=True, help="Listen to your microphone instead of the performer.")
+@click.option("--camera", is_flag=True, help="Watch your camera as well.")
+@click.option("--for", "seconds", type=click.FloatRange(0, min_open=True), metavar="SECONDS")
+@click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--no-browser", is_flag=True, help="Do not open the studio.")
+def demo(mic: bool, camera: bool, seconds: float | None, port: int | None, no_browser: bool) -> int:
+    """Start the engine on a performer of its own that claps, whistles and hums.
+
+    The first start teaches it from a few examples; the project is kept in the state folder.
+    """
+    from ..server.state import state_folder
+
+    folder = state_folder()
+    if camera:
+        pipeline = load("duet")
+        project = folder / "duet.tms"
+    else:
+        pipeline = load("demo")
+        project = folder / ("demo-mic.tms" if mic else "demo.tms")
+    if mic and not camera:
+        pipeline = _with_microphone(pipeline)
+    if not (mic or camera):
+        _make_ready(pipeline, project)
+    click.echo("tmstream demo: everything stays on this machine; Ctrl-C ends it")
+    if mic or camera:
+        click.echo("open the studio, press record, and make a sound: five times for each label")
+    return run_pipeline(
+        pipeline,
+        Wishes(
+            project=project, seconds=seconds, port=port, browser=not no_browser,
+            page="demos/hello/",
+        ),
+    )  # fmt: skip
+
+
+def _with_microphone(pipeline: Pipeline) -> Pipeline:
+    from ..engine.spec import NodeSpec
+
+    for spec in pipeline.nodes:
+        if spec.type == "synthetic":
+            pipeline = pipeline.with_node(NodeSpec(spec.name, "microphone"))
+    return replace(pipeline, realtime=False)
+
+
+def _make_ready(pipeline: Pipeline, path: Path) -> None:
+    """Teach the performer's sounds, unless that was done before."""
+    from ..engine.registry import Registry
+    from ..lab.performer import teach_performer
+    from ..store.project import Project
+
+    sounds = next(
+        (spec.params.get("sounds", SOUNDS) for spec in pipeline.nodes if spec.type == "synthetic"),
+        SOUNDS,
+    )
+    with Project.open(path, create=True) as project:
+        missing = [one for one in dict.fromkeys(sounds) if one not in project.labels()]
+        if missing and not project.read_only:
+            click.echo(f"first start: teaching {', '.join(missing)}")
+            teach_performer(project, pipeline, Registry.installed(), missing)

@@ -350,6 +350,10 @@ class NewCode(Command, frozen=True, tag="new_code"):
     role: Literal["viewer", "attendant", "control"] = "control"
 
 
+class Restart(Command, frozen=True, tag="restart"):
+    """End the engine, where somebody (systemd ...) starts it again."""
+
+
 ClientMessage: TypeAlias = (
     Auth
     | Subscribe
@@ -377,4 +381,5 @@ ClientMessage: TypeAlias = (
     | Simulate
     | AllowOrigin
     | NewCode
+    | Restart
 )

@@ -27,6 +27,7 @@ ROLES: dict[type, Role] = {
     m.Subscribe: "viewer",
     m.Mark: "attendant",
     m.Set: "attendant",
+    m.Restart: "attendant",
     m.RecordStart: "control",
     m.RecordStop: "control",
     m.DeleteExamples: "control",

@@ -116,7 +116,12 @@ class Eye:
 
     def _pixels(self, width: int, height: int) -> tuple[int, int, int, int]:
         left, top, right, bottom = self._zone
-        return round(left * width), round(top * height), round(right * width), round(bottom * height)
+        return (
+            round(left * width),
+            round(top * height),
+            round(right * width),
+            round(bottom * height),
+        )
 
 
 def moved(one: Found, left: float, top: float, width: float, height: float) -> Found:

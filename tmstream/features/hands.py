@@ -100,9 +100,7 @@ class HandLandmarks:
         found: list[Found] = []
         for look in looks if self._eye.fresh else looks[:1]:
             picture, left, top, width, height = look(part)
-            found = [
-                moved(one, left, top, width, height) for one in self._eye.look(t_us, picture)
-            ]
+            found = [moved(one, left, top, width, height) for one in self._eye.look(t_us, picture)]
             if found:
                 break
         return found
@@ -161,5 +159,3 @@ def _once_each(hands: list[Found], aspect: float) -> list[Found]:
         ):
             kept.append(one)
     return kept
-
-

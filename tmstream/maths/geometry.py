@@ -15,6 +15,12 @@ SHOULDERS, ELBOWS, WRISTS = (11, 12), (13, 14), (15, 16)
 INDEXES = (19, 20)
 HIPS, KNEES, ANKLES = (23, 24), (25, 26), (27, 28)
 
+#: Left and right of each pair of body points; the nose stands alone.
+BODY_PAIRS = (
+    *((1, 4), (2, 5), (3, 6), (7, 8), (9, 10)),
+    *((n, n + 1) for n in range(11, 33, 2)),
+)
+
 #: Names of the body points, as tables of landmarks spell their columns.
 BODY_NAMES = (
     "nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer "
@@ -61,3 +67,9 @@ def length(vectors: Float32) -> Float32:
 def unit(vectors: Float32) -> Float32:
     """Return vectors of length 1 along the last axis; nothing stays nothing."""
     return vectors / np.maximum(length(vectors)[..., None], np.float32(1e-6))
+
+
+def angle(one: Float32, joint: Float32, other: Float32) -> float:
+    """Return the angle at ``joint`` between two points, 0 (folded) to pi (straight), in radians."""
+    cosine = float(unit(one - joint) @ unit(other - joint))
+    return float(np.arccos(np.clip(cosine, -1.0, 1.0)))

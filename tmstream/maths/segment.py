@@ -11,7 +11,8 @@ The noise floor is learnt only while nothing sounds, so a hum never becomes sile
 held. Four cases need more than one threshold:
 
 * What was there when listening began may be the room or a clip that begins with its sound. The
-  room is flat: while it is, nothing is said for a second, and a jump begins the real sound.
+  room is flat: while it is, nothing is said for a second, a jump begins the real sound, and after
+  three seconds it is the room.
 * A sound on top of a steady one (a clap over a hum): a jump after half a flat second begins a take.
 * A roll of strokes never falls to the floor: after a decay, a new stroke begins a new take.
 * What lasts longer than `HOLD_MOST` is the new room, or a new fan would deafen the house for ever.
@@ -44,6 +45,7 @@ PAUSE = 4  #: quiet frames that end a sound ...
 RESUME = 12  #: ... unless it goes on within this many
 EARLY = 25  #: frames after the onset
 HOLD_MOST = 3000
+HOLD_FLAT_START = 300  #: the same for a flat sound that was there when listening began
 UNPROVEN_FLAT = 15  #: flat frames at the start that can be the room
 HELD_FLAT = 50  #: flat frames inside a sound on which another one can begin
 MUTE = 100  #: frames for which a flat start says nothing
@@ -170,8 +172,7 @@ class Segmenter:
         if quiet >= (PAUSE if whole else RESUME):
             self.state, self._echo_db = "ended", off_db + 4.0
             return self._final(self._end)
-        if self.frame - self._onset >= HOLD_MOST:
-            # The floor was judged while this began; from now on this is the floor.
+        if self.frame - self._onset >= (HOLD_FLAT_START if self._flat_start() else HOLD_MOST):
             last = self._final(self._end)
             self.floor_db, self.state = float(np.median(self._recent)), "room"
             return last
@@ -190,13 +191,13 @@ class Segmenter:
         low, high = np.quantile(list(self._recent)[-frames:], (0.05, 0.95))
         return bool(high - low < FLAT_DB)
 
-    def _muted(self) -> bool:
+    def _flat_start(self) -> bool:
         """Return whether this may be the room that was there before us."""
-        return (
-            self._unproven
-            and self.frame - self._onset < MUTE
-            and self._flat(min(HELD_FLAT, max(1, self.frame - self._onset - LEAST)))
-        )
+        heard = self.frame - self._onset
+        return self._unproven and self._flat(min(HELD_FLAT, max(1, heard - LEAST)))
+
+    def _muted(self) -> bool:
+        return self.frame - self._onset < MUTE and self._flat_start()
 
     def _another(self, level_db: float) -> bool:
         """Return whether another sound begins on top of, or right after, the present one."""
@@ -207,10 +208,11 @@ class Segmenter:
         if struck and level_db > self._lowest_db + JUMP_DB and level_db > peak_db - 10.0:
             return True
         flat = UNPROVEN_FLAT if self._unproven else HELD_FLAT
-        if len(self._recent) < flat or level_db < float(np.median(self._recent)) + JUMP_DB:
+        # The cheap question first: it is asked of every frame of every sound.
+        if len(self._recent) < flat or level_db < min(self._recent) + JUMP_DB:
             return False
-        if not self._flat(flat):
+        if level_db < float(np.median(self._recent)) + JUMP_DB or not self._flat(flat):
             return False
-        if self._unproven and self.frame - self._onset < MUTE:
+        if self._unproven:
             self.floor_db, self._room_frames = float(np.median(self._recent)), PROVEN
         return True

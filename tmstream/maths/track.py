@@ -96,7 +96,9 @@ class Tracker:
         unseen_s = (t_us - track.t_us) / 1e6
         if distance > GATE + GATE_PER_S * min(unseen_s, 1.0):
             return None
-        growth = abs(np.log(max(float(_size(one).max()), 1e-6) / max(float(track.size.max()), 1e-6)))
+        growth = abs(
+            np.log(max(float(_size(one).max()), 1e-6) / max(float(track.size.max()), 1e-6))
+        )
         other = OTHER_SIDE * (_leaning(one) * track.leaning < 0)
         return distance + 0.2 * min(growth, 2.0) + other
 

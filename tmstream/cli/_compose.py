@@ -203,7 +203,7 @@ class _House:
         with _signals(stop) as received:
             listening = await self._open_door()
             try:
-                if listening:
+                if listening and self._graph.live:
                     self._name_addresses()
                 if self._wishes.seconds is not None:
                     asyncio.get_running_loop().call_later(self._wishes.seconds, stop.set)
@@ -261,7 +261,7 @@ class _House:
         self._say(f"studio {studio}")
         if self._wishes.page != "sketch/" or self._hub.settings.sketch is not None:
             self._say(f"sketch {self._hub.page_url(self._wishes.page)}")
-        if self._wishes.browser and self._graph.live and _has_screen():
+        if self._wishes.browser and self._graph.live and has_screen():
             # It may take seconds, or never come back: not on the loop, and not waited for.
             url = self._hub.studio_url()
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
@@ -318,7 +318,7 @@ def _to_stderr(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _has_screen() -> bool:
+def has_screen() -> bool:
     """Tell whether a browser could show itself: on a bare console it would take the terminal."""
     if sys.platform in ("win32", "darwin"):
         return True

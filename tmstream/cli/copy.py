@@ -1,4 +1,4 @@
-"""Whole projects: out to one plain file, and into another project."""
+"""Whole projects: out to one file, and into another project."""
 
 from __future__ import annotations
 
@@ -13,23 +13,37 @@ from ._project import opened, project_argument
 @project_argument
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
 def export(project: Path, out: Path) -> None:
-    """Write a copy of PROJECT to OUT as one plain file, also while an engine has it open."""
-    if out.exists():
-        raise click.UsageError(f"{out} is already there; choose another name")
+    """Write PROJECT to OUT, also while an engine has it open.
+
+    OUT ending in .tms is a copy of the project; anything else a zip of label folders with their
+    sounds and pictures, and a table of them.
+    """
+    from ..store import exchange
+
     with opened(project) as book:
-        book.copy_to(out)
-        click.echo(f"{out}: {len(book.examples())} examples, {out.stat().st_size / 1e6:.1f} MB")
+        if out.suffix == ".tms":
+            book.copy_to(out)
+        else:
+            exchange.export(book, out)
+        count = len(book.examples())
+    click.echo(f"{out}: {count} examples, {out.stat().st_size / 1e6:.1f} MB")
 
 
 @click.command("import")
-@click.argument("source", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("source", type=click.Path(path_type=Path))
 @project_argument
 def import_(source: Path, project: Path) -> None:
-    """Add the examples of the project SOURCE to PROJECT, as one step that can be undone."""
-    from ..lab.merge import merge
+    """Add the examples of SOURCE (a project, or what export wrote) to PROJECT.
 
-    if source.absolute() == project.absolute():
-        raise click.UsageError("a project cannot be imported into itself")
-    with opened(source) as giver, opened(project, create=True) as taker:
-        added, known = merge(giver, taker)
-    click.echo(f"{project}: {added} examples added" + (f", {known} already there" if known else ""))
+    It is one step, and can be undone.
+    """
+    from ..core.errors import InputError
+    from ..store import exchange
+
+    if not source.exists():
+        raise InputError(f"{source}: there is no such file or folder")
+    with opened(project, create=True) as book:
+        before = len(book.examples())
+        exchange.bring_in(source, book)
+        count = len(book.examples())
+    click.echo(f"{project}: {count - before} examples added, {count} in all")

@@ -1,0 +1,101 @@
+"""Judge a project on people and takes it was not taught."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ._compose import with_journal
+from ._project import json_option, opened, project_argument
+
+
+@click.command()
+@project_argument
+@click.option("--group", metavar="COLUMN", help="What is never split (default: the person, else "
+              "the take).")  # fmt: skip
+@click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.png",
+              help="Draw the confusion matrices.")  # fmt: skip
+@json_option
+def evaluate(project: Path, group: str | None, picture: Path | None, as_json: bool) -> int:
+    """Judge PROJECT: every person (or take) is asked about by the examples of the others.
+
+    Says what is confused with what, what is turned away, how well strangers are told, and what to
+    teach next.
+    """
+    import msgspec
+
+    from ..core.errors import InputError
+    from ..engine.registry import Registry
+    from ..head.judge import judge
+    from ..lab import choice
+    from ..lab.head import head_params
+
+    with opened(project) as book:
+        read = choice.of_project(book)
+        if read is not None:
+            read = with_journal(read, Registry.installed(), book)
+        params = head_params(read)
+        examples = book.examples()
+    if not examples:
+        raise InputError(f"{project}: was taught nothing yet")
+    if group is not None and not any(_has(one, group) for one in examples):
+        known = sorted({name for one in examples for name in one.groups})
+        raise InputError(f"no example has {group!r}; known columns: {', '.join(known) or 'none'}")
+    report = judge(examples, params["k"], group, params["strictness"])
+    if as_json:
+        click.echo(msgspec.json.encode(report))
+    else:
+        _show(report)
+    if picture is not None:
+        from ..lab.draw import confusion
+
+        confusion(report, picture)
+        click.echo(f"drawn: {picture}", err=True)
+    return 0
+
+
+def _has(example: Any, group: str) -> bool:
+    return group in example.groups or group == "take" or (group == "person" and example.person)
+
+
+def _show(report: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(soft_wrap=True)
+    for space, found in report["spaces"].items():
+        right = _share(found["accuracy"])
+        console.print(
+            f"[bold]{space}[/bold]: {right} right of {found['tested']} asked; {found['examples']} "
+            f"examples, {found['takes']} takes, {found['groups']} groups; metric {found['metric']}"
+        )
+        confusion = found["confusion"]
+        table = Table("label", "examples", "takes", "precision", "recall", "turned away", "mostly")
+        for label, row in zip(confusion["labels"], confusion["matrix"], strict=True):
+            one = found["labels"][label]
+            wrong = [
+                (count, name)
+                for count, name in zip(row, confusion["answers"], strict=True)
+                if name != label and count
+            ]
+            worst = f"{max(wrong)[1]} x{max(wrong)[0]}" if wrong else ""
+            table.add_row(
+                label, str(one["examples"]), str(one["takes"]), _share(one["precision"]),
+                _share(one["recall"]), _share(one["rejected"]), worst,
+            )  # fmt: skip
+        console.print(table)
+        strangers = found["open_set"]
+        if strangers is not None:
+            console.print(
+                f"strangers: {_share(strangers['strangers_rejected'])} turned away, "
+                f"{_share(strangers['members_lost'])} of members lost, area "
+                f"{strangers['area']:.2f}"
+            )
+    for line in report["advice"]:
+        console.print(f"- {line}")
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"

@@ -1,0 +1,101 @@
+"""Make a folder with a p5 sketch to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+INDEX = """\
+<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>{name}</title>
+    <style>html, body {{ margin: 0; overflow: hidden; background: #101418; }}</style>
+    <script src="{p5}"></script>
+    <script src="/tmstream.js"></script>
+    <script src="sketch.js"></script>
+  </head>
+  <body></body>
+</html>
+"""
+
+SKETCH = """\
+// {name}: what tmstream hears and sees moves this sketch.
+// Start it with:  tmstream run sound --sketch {folder}
+const tm = tmstream.connect();
+
+let rings = [];
+
+function setup() {{
+  createCanvas(windowWidth, windowHeight);
+  colorMode(HSB, 360, 100, 100, 1);
+  noFill();
+}}
+
+// Called once for each recognised sound or movement; event.confidence is 0..1.
+function classTriggered(label, event) {{
+  rings.push({{ label, x: random(width), y: random(height), age: 0 }});
+}}
+
+function draw() {{
+  background(210, 25, 9);
+  for (const ring of rings) {{
+    ring.age += deltaTime / 1000;
+    stroke(hue(ring.label), 60, 95, 1 - ring.age / 2);
+    strokeWeight(6 * (1 - ring.age / 2));
+    circle(ring.x, ring.y, 40 + 400 * ring.age);
+  }}
+  rings = rings.filter(ring => ring.age < 2);
+  if (tm.label !== null) {{
+    stroke(hue(tm.label), 70, 100);
+    strokeWeight(4);
+    circle(width / 2, height / 2, 60 + 240 * tm.closeness(tm.label));
+  }}
+}}
+
+// The same label always has the same colour.
+function hue(label) {{
+  let sum = 0;
+  for (const letter of label) sum = (sum * 31 + letter.codePointAt(0)) % 360;
+  return sum;
+}}
+
+function windowResized() {{
+  resizeCanvas(windowWidth, windowHeight);
+}}
+"""
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+def new(folder: Path) -> None:
+    """Make FOLDER with a p5 sketch that reacts to whatever you teach."""
+    from ..core.errors import InputError
+
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{folder}: is there already and not empty; nothing was changed")
+    folder.mkdir(parents=True, exist_ok=True)
+    names = {"name": folder.absolute().name, "folder": folder, "p5": _p5()}
+    (folder / "index.html").write_text(INDEX.format(**names), "utf-8")
+    (folder / "sketch.js").write_text(SKETCH.format(**names), "utf-8")
+    click.echo(f"{folder}: index.html and sketch.js")
+    click.echo(f"start it with: tmstream run sound --sketch {folder}")
+
+
+def _p5() -> str:
+    """Return where a page loads p5 from: this machine when npm brought it, else one address."""
+    import json
+
+    from ..core.resources import resource
+
+    demos = resource("demos")
+    if (demos / "node_modules/p5/lib/p5.min.js").is_file():
+        return "/vendor/p5/lib/p5.min.js"
+    try:
+        pinned = json.loads((demos / "package.json").read_text("utf-8"))["dependencies"]["p5"]
+    except (OSError, ValueError, KeyError):
+        pinned = "1"
+    return f"https://cdn.jsdelivr.net/npm/p5@{pinned}/lib/p5.min.js"

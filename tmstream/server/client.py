@@ -76,7 +76,7 @@ class Client:
         """Send what was waiting for its time; return whether this client had to be cut off."""
         connection, session = self.connection, self.session
         if not connection.paused:
-            if session.has_paced:
+            if session.has_paced or not session.empty:
                 self._flush()
             session.moved(now_s)
             return False
@@ -166,8 +166,10 @@ class Client:
         """Obey commands in the order in which they came."""
         while True:
             command = await self._queue.get()
-            await self._obey(command)
-            self._queue.task_done()
+            try:
+                await self._obey(command)
+            finally:
+                self._queue.task_done()
 
     async def _obey(self, command: m.Command) -> None:
         if isinstance(command, m.RecordStart):
@@ -230,7 +232,8 @@ class Client:
             refused = ("too_many", f"at most {MEDIA_PER_S:g} media frames a second")
         if refused is None:
             try:
-                self._hub.uplink.put(parse(frame, self, self._acknowledge))
+                now_us = self._hub.clock.now_us()
+                self._hub.uplink.put(parse(frame, self, self._acknowledge, now_us))
             except InputError as error:
                 refused = ("bad_message", str(error))
         if refused is not None:

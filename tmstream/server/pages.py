@@ -53,13 +53,14 @@ class Roots(NamedTuple):
     client: Path
     demos: Path
     sketch: Path | None = None
+    attendant: Path | None = None
 
 
 def shipped_roots(sketch: str | None = None) -> Roots:
     """Return the folders of this installation, and of a person's own sketch."""
     web = PACKAGE / "web"
     own = Path(sketch).expanduser().resolve() if sketch is not None else None
-    return Roots(web / "studio", web / "client", resource("demos"), own)
+    return Roots(web / "studio", web / "client", resource("demos"), own, web / "attendant")
 
 
 def text(status: int, body: str, **headers: str) -> Page:
@@ -90,7 +91,7 @@ def find(roots: Roots, door: Door, host: str, target: str, byte_range: str | Non
         return _file(roots.client, "tmstream.js", _client_headers(), byte_range)
     if path.startswith("/client/"):
         return _file(roots.client, path.removeprefix("/client/"), _client_headers(), byte_range)
-    on_sketch_side = path.startswith(("/sketch", "/demos", "/vendor"))
+    on_sketch_side = path.startswith(("/sketch", "/demos", "/vendor", "/attendant"))
     if on_sketch_side and host == "127.0.0.1":
         return _move(door, "localhost", target)
     if not on_sketch_side and host != "127.0.0.1":
@@ -99,8 +100,11 @@ def find(roots: Roots, door: Door, host: str, target: str, byte_range: str | Non
             if host in ("localhost", "[::1]")
             else _studio_elsewhere()
         )
-    if path in ("/sketch", "/demos"):
+    if path in ("/sketch", "/demos", "/attendant"):
         return Page(308, {**_common(), "Location": path + "/"})
+    if path.startswith("/attendant/") and roots.attendant is not None:
+        headers = studio_headers(door, "localhost", host)
+        return _file(roots.attendant, path.removeprefix("/attendant/"), headers, byte_range)
     if path.startswith("/sketch/"):
         if roots.sketch is None:
             return text(

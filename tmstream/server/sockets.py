@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection
+from websockets.frames import DATA_OPCODES, Frame
+from websockets.protocol import Event
 
 from ..core.errors import DeviceError
 from .settings import ServerSettings
@@ -18,6 +20,8 @@ from .settings import ServerSettings
 #: The kernel's own buffer holds what a client does not read: with the default, megabytes go in
 #: before anything can be noticed here.
 SEND_BUFFER_BYTES = 64 * 1024
+
+MOST_PIECES = 256  #: of one message
 
 _NOT_ALLOWED = (
     b"HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD\r\nContent-Length: 0\r\n"
@@ -106,6 +110,7 @@ class Connection(ServerConnection):
     on_drained: Callable[[], None] | None = None
     on_refused: Callable[[int], None] | None = None
     _head = b""
+    _pieces = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Bound what the kernel holds for this client."""
@@ -125,6 +130,15 @@ class Connection(ServerConnection):
                 self.transport.close()
                 return
         super().data_received(data)
+
+    def process_event(self, event: Event) -> None:
+        """Cut off whoever sends a message in endless pieces: even empty ones take memory."""
+        if isinstance(event, Frame) and event.opcode in DATA_OPCODES:
+            self._pieces = 0 if event.fin else self._pieces + 1
+            if self._pieces > MOST_PIECES:
+                self.transport.abort()
+                return
+        super().process_event(event)
 
     def resume_writing(self) -> None:
         """Called by asyncio when the write buffer has fallen to its low-water mark: here, empty."""

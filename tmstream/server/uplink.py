@@ -44,16 +44,19 @@ class Block(NamedTuple):
     channel: int
     seq: int
     rate_hz: int
-    age_us: int
+    captured_us: int  #: the capture of its last sample, on the engine's clock
     payload: memoryview
     sender: object  #: another sender is another browser: its numbers start anew
     done: Acknowledge
 
 
 def parse(
-    frame: bytes, sender: object, acknowledge: Callable[[Kind, int, str | None], None]
+    frame: bytes,
+    sender: object,
+    acknowledge: Callable[[Kind, int, str | None], None],
+    now_us: int,
 ) -> Block:
-    """Return what a binary frame holds.
+    """Return what a binary frame that arrived at ``now_us`` holds.
 
     Raises:
         InputError: its header is not one of ours.
@@ -73,7 +76,8 @@ def parse(
     def done(error: str | None) -> None:
         acknowledge(kind, seq, error)
 
-    return Block(kind, form, channel, seq, rate_hz, age_us, payload, sender, done)
+    captured_us = now_us - age_us
+    return Block(kind, form, channel, seq, rate_hz, captured_us, payload, sender, done)
 
 
 class Mailbox:

@@ -1,0 +1,185 @@
+"""The sinks that speak to others: websocket, console, OSC."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pythonosc.osc_message import OscMessage
+
+from tmstream.broadcast.console import Console
+from tmstream.broadcast.osc import Osc, osc_name
+from tmstream.broadcast.websocket import WebSocket
+from tmstream.core.errors import ContractError, DeviceError
+from tmstream.core.messages import Hello
+from tmstream.core.packet import Event, NodeStatus, Packet, Result, Scores, Status
+from tmstream.core.services import Commands
+from tmstream.server.hub import Hub
+from tmstream.server.settings import ServerSettings
+from tmstream.testing import FakeServices
+
+SCORES = Packet(
+    1000,
+    Scores(
+        "snap", 0.75, None, (Result("snap", 0.75, 0.5), Result("clap", 0.25, 0.125)), 2000,
+        subject="1",
+    ),
+)  # fmt: skip
+EVENT = Packet(2000, Event("enter", "snap", 1000, 0.75, "1"))
+STATUS = Packet(0, Status({"mic": NodeStatus("running", 50.0)}))
+
+
+class RecordingHub(Hub):
+    """A hub that remembers what it was told to publish; it never listens."""
+
+    def __init__(self) -> None:
+        nobody = Hello("", "", None, [], [], [], [], "", 0)
+        super().__init__(ServerSettings(port=0), Commands(), lambda: nobody)
+        self.published: list[tuple[Any, ...]] = []
+
+    def publish(self, *args: Any, **kwargs: Any) -> None:
+        self.published.append(args)
+
+
+async def wrote(node: Any, services: FakeServices, *packets: Packet[Any]) -> None:
+    await node.open(services)
+    for packet in packets:
+        await node.write_from("calm", packet)
+    await node.close()
+
+
+def test_the_websocket_publishes_under_the_name_of_the_giver() -> None:
+    hub = RecordingHub()
+    asyncio.run(wrote(WebSocket(), FakeServices(hub, node="out"), SCORES, EVENT))
+    (kind, key, data, label), (event, no_key, _, _) = hub.published
+    assert (kind, key, label) == ("prediction", ("calm", "prediction", "1"), "snap")
+    assert json.loads(data)["node"] == "calm"
+    assert (event, no_key) == ("event", None)
+
+
+def test_of_two_websocket_nodes_one_tells_the_status() -> None:
+    hub = RecordingHub()
+
+    async def go() -> None:
+        one, two = WebSocket(), WebSocket()
+        await one.open(FakeServices(hub))
+        await two.open(FakeServices(hub))
+        await one.write(STATUS)
+        await two.write(STATUS)
+        assert [kind for kind, *_ in hub.published] == ["status"]
+        await one.close()
+        await two.write(STATUS)
+        assert len(hub.published) == 2
+        await two.close()
+
+    asyncio.run(go())
+    assert hub.status is not None
+    assert hub.status.nodes["mic"].rate_hz == 50.0
+
+
+def test_without_a_server_the_websocket_says_so() -> None:
+    with pytest.raises(ContractError, match="runs without a Hub"):
+        asyncio.run(WebSocket().open(FakeServices()))
+
+
+def test_the_console_prints_the_bytes_a_client_gets(capfdbinary: Any) -> None:
+    hub = RecordingHub()
+    asyncio.run(wrote(WebSocket(), FakeServices(hub), SCORES, EVENT))
+    asyncio.run(wrote(Console(), FakeServices(), SCORES, EVENT))
+    lines = capfdbinary.readouterr().out.splitlines()
+    assert lines == [published[2] for published in hub.published]
+
+
+CLOSED_PIPE = """
+import asyncio
+from tests.broadcast.test_sinks import SCORES, wrote
+from tmstream.broadcast.console import Console
+from tmstream.testing import FakeServices
+asyncio.run(wrote(Console(), FakeServices(), *[SCORES] * 5000))
+"""
+
+
+def test_a_closed_pipe_is_no_failure() -> None:
+    command = [sys.executable, "-c", CLOSED_PIPE]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith(b'{"type":"prediction"')
+        process.stdout.close()
+        errors = process.stderr.read()
+        assert (process.wait(30), errors) == (0, b"")
+
+
+@pytest.fixture
+def listener() -> Any:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(5)
+
+        def heard(count: int) -> list[tuple[Any, ...]]:
+            messages = [OscMessage(sock.recv(4096)) for _ in range(count)]
+            return [(one.address, *one.params) for one in messages]
+
+        yield SimpleNamespace(port=sock.getsockname()[1], heard=heard)
+
+
+def test_osc_says_what_wekinators_listeners_expect(listener: Any) -> None:
+    node = Osc(port=listener.port)
+
+    async def go() -> None:
+        await node.open(FakeServices())
+        await node.write(SCORES)
+        await node.write(EVENT)
+        await node.close()
+
+    asyncio.run(go())
+    assert listener.heard(4) == [
+        ("/wek/outputs", 0.25, 0.75),
+        ("/tm/closeness/snap", 0.5),
+        ("/tm/closeness/clap", 0.125),
+        ("/tm/event", "snap", "enter", 0.75, "1"),
+    ]
+
+
+def test_osc_sends_no_more_than_asked_for(listener: Any) -> None:
+    node = Osc(port=listener.port, only=["events"])
+
+    async def go() -> None:
+        await node.open(FakeServices())
+        await node.write(SCORES)
+        await node.write(EVENT)
+        await node.close()
+
+    asyncio.run(go())
+    assert listener.heard(1) == [("/tm/event", "snap", "enter", 0.75, "1")]
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("clap", "clap"),
+        ("t pose", "t_pose"),
+        ("a/b#c*", "a_b_c_"),
+        ("", "_"),
+        ("h\u00e9", "h\u00e9"),
+    ],
+)
+def test_a_label_becomes_one_part_of_an_address(label: str, name: str) -> None:
+    assert osc_name(label) == name
+
+
+def test_a_host_that_does_not_exist_is_a_device_error() -> None:
+    with pytest.raises(DeviceError, match="no address for"):
+        asyncio.run(Osc(host="no.such.host.invalid").open(FakeServices()))
+
+
+@pytest.mark.parametrize("wrong", [{"port": 0}, {"port": 70_000}, {"only": ["event"]}])
+def test_a_wrong_parameter_is_named(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"^{next(iter(wrong))}"):
+        Osc(**wrong)

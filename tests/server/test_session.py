@@ -1,0 +1,231 @@
+"""One client's rights and backlog, tested with lists."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tmstream.core import messages as m
+from tmstream.server.policy import Admission, Role
+from tmstream.server.session import STREAMS, Refused, Session
+from tmstream.server.settings import Limits
+
+
+def session(role: Role = "viewer", **limits: Any) -> Session:
+    return Session(Limits(**limits), Admission(role, "control"), 0.0)
+
+
+def text(kind: str, **fields: Any) -> str:
+    return json.dumps({"type": kind, "id": 1, **fields})
+
+
+def refusal(one: Session, frame: str, now_s: float = 0.0) -> tuple[Any, str]:
+    with pytest.raises(Refused) as caught:
+        one.receive(frame, now_s)
+    reply = caught.value.reply
+    assert not reply.ok
+    assert reply.error is not None
+    return reply.id, reply.error.code
+
+
+def choose(one: Session, *streams: str, **fields: Any) -> None:
+    one.subscribe(m.Subscribe(id=1, streams=list(streams), **fields))
+
+
+def offer(one: Session, kind: str, data: bytes, key: Any = None, label: str | None = None,
+          now_s: float = 0.0, blocked: bool = False) -> bytes | None:  # fmt: skip
+    return one.offer(kind, key, data, label, now_s, blocked=blocked)
+
+
+def test_a_command_is_read() -> None:
+    assert session().receive(text("ping"), 0.0) == m.Ping(id=1)
+
+
+@pytest.mark.parametrize(
+    ("frame", "number", "code"),
+    [
+        ("", None, "bad_message"),
+        ("null", None, "bad_message"),
+        ("[]", None, "bad_message"),
+        ("{", None, "bad_message"),
+        ('{"type": "ping"}', None, "bad_message"),
+        ('{"type": "ping", "id": null}', None, "bad_message"),
+        ('{"type": "ping", "id": 1.5}', None, "bad_message"),
+        ('{"type": "nonsense", "id": 7}', 7, "bad_message"),
+        ('{"type": "hello", "id": "x"}', "x", "bad_message"),
+        ('{"type": "ping", "id": 7, "extra": 1}', 7, "bad_message"),
+        ('{"type": "subscribe", "id": 7, "streams": "all"}', 7, "bad_message"),
+        ('{"type": "subscribe", "id": 7, "streams": [], "max_rate_hz": NaN}', None, "bad_message"),
+        ('{"id": 7}', 7, "bad_message"),
+        ("[" * 5000, None, "bad_message"),
+        ('{"type": "ping", "id": ' + "9" * 5000 + "}", None, "bad_message"),
+        ('{"type": "undo", "id": 7}', 7, "not_allowed"),
+        (text("ping") + " " * 70_000, None, "too_long"),
+    ],
+)
+def test_what_is_not_understood_or_not_allowed_is_told_so(
+    frame: str, number: Any, code: str
+) -> None:
+    assert refusal(session(), frame) == (number, code)
+
+
+def test_the_reason_names_what_is_wrong() -> None:
+    with pytest.raises(Refused, match="no message of type 'nonsense'"):
+        session().receive('{"type": "nonsense", "id": 7}', 0.0)
+    with pytest.raises(Refused, match="'ping' needs an id"):
+        session().receive('{"type": "ping"}', 0.0)
+
+
+def test_a_flood_is_refused_and_forgiven_after_a_while() -> None:
+    one = session(commands_per_s=20)
+    for _ in range(20):
+        one.receive(text("ping"), 0.0)
+    assert refusal(one, text("ping")) == (1, "too_many")
+    assert refusal(one, "rubbish") == (None, "too_many")
+    one.receive(text("ping"), 0.06)
+    assert refusal(one, text("ping"), 0.06) == (1, "too_many")
+
+
+def test_a_role_grows_no_higher_than_the_origin_allows() -> None:
+    sketch = Session(Limits(), Admission("viewer", "viewer"), 0.0)
+    assert sketch.promote("control") == "viewer"
+    assert refusal(sketch, text("undo")) == (1, "not_allowed")
+    assert sketch.message_bytes == 1024
+    studio = session()
+    assert studio.promote("control") == "control"
+    studio.receive(text("undo"), 0.0)
+    assert studio.message_bytes == 1024 * 1024
+
+
+def test_a_stranger_gets_nothing() -> None:
+    one = session("none")
+    assert offer(one, "prediction", b"x") is None
+    assert one.release(1.0) == []
+    one.promote("viewer")
+    assert offer(one, "prediction", b"x") == b"x"
+
+
+def test_by_default_everything_goes_out_at_once() -> None:
+    one = session()
+    assert one.plain
+    assert [offer(one, kind, kind.encode()) for kind in STREAMS] == [k.encode() for k in STREAMS]
+
+
+def test_chosen_streams_are_the_only_ones() -> None:
+    one = session()
+    choose(one, "event")
+    assert offer(one, "event", b"e") == b"e"
+    assert offer(one, "prediction", b"p", "k") is None
+    choose(one)
+    assert offer(one, "event", b"e") is None
+
+
+@pytest.mark.parametrize("rate_hz", [0.0, -1.0, float("nan"), float("inf"), 1e9])
+def test_a_rate_that_is_none_is_refused(rate_hz: float) -> None:
+    with pytest.raises(Refused, match="max_rate_hz"):
+        choose(session(), "event", max_rate_hz=rate_hz)
+
+
+def test_a_stream_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(Refused, match="no stream 'events'; there are prediction, event"):
+        choose(session(), "events")
+
+
+def test_labels_are_compared_after_nfc() -> None:
+    one = session()
+    choose(one, "event", labels=["cafe\u0301"])
+    assert offer(one, "event", b"e", label="caf\u00e9") == b"e"
+    assert offer(one, "event", b"e", label="cafe") is None
+
+
+def test_the_answer_away_from_a_chosen_label_is_told_once() -> None:
+    one = session()
+    choose(one, "prediction", labels=["a"])
+    heard = [
+        label
+        for label in ["b", "a", "a", "b", "b", None, "a", None]
+        if offer(one, "prediction", b"x", "key", label)
+    ]
+    assert heard == ["a", "a", "b", None, "a", None]
+
+
+def test_a_highest_rate_keeps_the_latest_of_each_key_and_never_an_event() -> None:
+    one = session()
+    choose(one, "prediction", "event", max_rate_hz=10.0)
+    sent = []
+    for i in range(100):  # 100 a second for a second
+        now_s = i / 100
+        sent += one.release(now_s)
+        got = offer(one, "prediction", f"p{i}".encode(), "key", now_s=now_s)
+        sent += [got] if got else []
+        assert offer(one, "event", b"e", now_s=now_s) == b"e"
+    sent += one.release(2.0)
+    assert sent[0] == b"p0"
+    assert sent[-1] == b"p99"
+    assert 10 <= len(sent) <= 12
+
+
+def test_a_slow_client_gets_every_event_and_the_latest_of_each_state_in_order() -> None:
+    one = session()
+    assert offer(one, "prediction", b"p0", "p") == b"p0"
+    for i in range(1, 5):
+        assert offer(one, "prediction", f"p{i}".encode(), "p", blocked=True) is None
+        assert offer(one, "landmarks", f"l{i}".encode(), "l", blocked=True) is None
+        assert offer(one, "event", f"e{i}".encode(), blocked=True) is None
+    one.hold(b"reply")
+    assert one.release(1.0) == [b"e1", b"e2", b"e3", b"p4", b"l4", b"e4", b"reply"]
+    assert one.plain
+    assert offer(one, "event", b"e5") == b"e5"
+
+
+def test_a_client_that_lets_too_much_pile_up_is_too_slow() -> None:
+    one = session(buffer_bytes=1000)
+    for _ in range(9):
+        offer(one, "event", b"x" * 100, blocked=True)
+    assert not one.too_slow(0.1, blocked=True, socket_bytes=100)
+    offer(one, "event", b"x" * 100, blocked=True)
+    assert one.too_slow(0.1, blocked=True, socket_bytes=100)
+
+
+def test_states_do_not_pile_up_but_a_client_that_never_reads_is_too_slow() -> None:
+    one = session(buffer_bytes=1000, stall_s=3.0)
+    for i in range(1000):
+        offer(one, "prediction", b"x" * 100, "p", blocked=True)
+        assert not one.too_slow(i / 1000, blocked=True, socket_bytes=100)
+    assert one.too_slow(3.1, blocked=True, socket_bytes=100)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["offer", "drain"]),
+            st.sampled_from([None, "p", "l"]),
+            st.booleans(),
+        ),
+        max_size=60,
+    )
+)
+def test_the_law_of_the_backlog(steps: list[tuple[str, str | None, bool]]) -> None:
+    """Events arrive all and in order; of a state never an older one after a newer."""
+    one, sent = session(), []
+    for i, (what, key, blocked) in enumerate(steps):
+        data = f"{key or 'e'}{i}".encode()
+        if what == "drain":
+            sent += one.release(float(i))
+            continue
+        got = offer(one, "event" if key is None else "prediction", data, key, blocked=blocked)
+        sent += [got] if got is not None else []
+    sent += one.release(1e3)
+    events = [
+        f"e{i}".encode() for i, (what, key, _) in enumerate(steps) if what == "offer" and not key
+    ]
+    assert [one for one in sent if one.startswith(b"e")] == events
+    for key in (b"p", b"l"):
+        numbers = [int(one[1:]) for one in sent if one.startswith(key)]
+        assert numbers == sorted(set(numbers))
+        offered = [i for i, (w, k, _) in enumerate(steps) if w == "offer" and k == key.decode()]
+        assert numbers[-1:] == offered[-1:], "the latest state must arrive"

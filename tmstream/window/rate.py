@@ -40,7 +40,9 @@ class Rate:
         due_us = self._next_us.get(key, float(packet.t_us))
         if packet.t_us < due_us:
             return
-        # Counted from when it was due, so that 30 frames a second become 20 and not 15.
+        # Counted from when it was due, so that 30 frames a second become 20 and not 15; but a pause
+        # saves nothing up.
         period_us = 1e6 / self.hz
-        self._next_us[key] = max(due_us + period_us, packet.t_us - period_us)
+        late = packet.t_us - due_us >= period_us
+        self._next_us[key] = (packet.t_us if late else due_us) + period_us
         yield packet

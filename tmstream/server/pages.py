@@ -103,7 +103,7 @@ def find(roots: Roots, door: Door, host: str, target: str, byte_range: str | Non
     if path in ("/sketch", "/demos", "/attendant"):
         return Page(308, {**_common(), "Location": path + "/"})
     if path.startswith("/attendant/") and roots.attendant is not None:
-        headers = studio_headers(door, "localhost", host)
+        headers = _attendant_headers(door)
         return _file(roots.attendant, path.removeprefix("/attendant/"), headers, byte_range)
     if path.startswith("/sketch/"):
         if roots.sketch is None:
@@ -135,6 +135,21 @@ def studio_headers(door: Door) -> dict[str, str]:
         "Content-Security-Policy": policy,
         "Cross-Origin-Opener-Policy": "same-origin",
         "Permissions-Policy": "camera=(self), microphone=(self)",
+        "X-Frame-Options": "DENY",
+    }
+
+
+def _attendant_headers(door: Door) -> dict[str, str]:
+    """The attendant's page may talk to this engine, and see and hear nothing."""
+    policy = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; "
+        f"connect-src 'self' {_sockets(door, 'localhost')}; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    return {
+        **_common(),
+        "Content-Security-Policy": policy,
+        "Permissions-Policy": "camera=(), microphone=()",
         "X-Frame-Options": "DENY",
     }
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ..backends.pictures import decode_picture
 from ..core.errors import InputError
 from ..core.packet import Audio, Float32, Image, Landmarks, Packet, UInt8
 from .samples import Sample
@@ -79,10 +81,19 @@ def sound(sample: Sample) -> Sound:
     return Sound(samples, file.rate_hz, start_s, from_s, until_s)
 
 
+def sound_of(data: bytes) -> Sound:
+    """Read a kept sound; raises `InputError` when it is damaged."""
+    import soundfile
+
+    try:
+        samples, rate_hz = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"a clip cannot be decoded ({error})") from error
+    return Sound(samples, rate_hz, 0.0, 0.0, len(samples) / rate_hz)
+
+
 def picture(sample: Sample) -> UInt8:
     """Read a picture, uint8 (h, w, 3) RGB; raises `InputError`."""
-    from ..backends.pictures import decode_picture
-
     if not sample.file.is_file():
         raise InputError(f"{sample}: no such file")
     return decode_picture(sample.file)

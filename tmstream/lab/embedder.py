@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..backends.pictures import decode_picture
 from ..core.errors import DeviceError, InputError
 from ..core.node import Transform
 from ..core.packet import Absent, Audio, Embedding, Float32, Gap, Image, Packet
@@ -134,6 +136,19 @@ class Embedder:
             return self._seen(sample, stretch.made, frames[0] if frames else None)
         landmarks = Packet(0, decode.landmarks(sample))
         return self._seen(sample, self._walk([landmarks]), [landmarks])
+
+    def again(self, clip: Clip) -> Heard:
+        """Return what a kept clip gives; raises `InputError` when it cannot be read."""
+        sample = Sample(Path("clip"), "clip", "sound")
+        if clip.media_type == "audio/flac":
+            return self.hear(sample, decode.sound_of(clip.data))
+        if clip.media_type == "image/jpeg":
+            image = Image(decode_picture(clip.data))
+            return self._seen(sample, self._walk([Packet(0, image)]), image)
+        poses = clips.to_landmarks(clip)
+        first_us = poses[0].t_us if poses else 0
+        moved = [Packet(pose.t_us - first_us, pose.data) for pose in poses]
+        return self._seen(sample, self._walk(moved), moved)
 
     def _seen(self, sample: Sample, made: list[tuple[str, Packet[Any]]], raw: Any) -> Heard:
         return Heard(sample, tuple(made), _reason(made, "no_person"), raw=raw)

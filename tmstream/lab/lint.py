@@ -1,0 +1,195 @@
+"""Find what is wrong with a project's examples, and say how to mend each."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import InputError
+from ..head.judge import judge
+from ..store.clips import to_landmarks
+from ..store.project import LANDMARKS, Example, Project
+
+#: A take is taken for mislabelled when so many of its nearest other takes ...
+NEAREST = 5
+#: ... are of another label, this share of them of one.
+AGREE = 0.8
+SAME = 1e-5  #: cosine distance of two vectors that are one recording
+SILENT_PEAK = 0.01  #: of full scale
+CLIPPED_SHARE = 0.005  #: of samples at full scale
+UNBALANCED = 4.0
+HALF_SEEN = 0.5  #: mean visibility
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that is wrong: ``what`` it is, and the ``remedy``."""
+
+    kind: str
+    label: str
+    what: str
+    remedy: str
+    examples: list[str] = []  #: ids
+
+
+def lint(project: Project) -> list[Finding]:
+    """Return what is wrong, most harmful first."""
+    examples = [one for one in project.examples() if not one.negative]
+    own = [one for one in examples if one.augmented_from is None]
+    found: list[Finding] = []
+    spaces: dict[str, list[Example]] = defaultdict(list)
+    for one in own:
+        spaces[one.space].append(one)
+    for rows in spaces.values():
+        found += _duplicates(rows)
+        found += _mislabelled(rows)
+    found += _clips(project, own)
+    found += _amounts(own)
+    found += _people(own)
+    found += [
+        Finding("overlap", "", line.partition(": ")[2], "see `tmstream evaluate` for the numbers")
+        for line in judge(examples)["advice"]
+        if "overlap" in line
+    ]
+    return found
+
+
+def _unit(rows: Sequence[Example]) -> npt.NDArray[np.float64]:
+    vectors = np.stack([one.vector for one in rows]).astype(np.float64)
+    unit: npt.NDArray[np.float64] = vectors / np.maximum(
+        np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12
+    )
+    return unit
+
+
+def _duplicates(rows: Sequence[Example]) -> Iterator[Finding]:
+    """Yield recordings taught twice, in one label or, worse, in two."""
+    units = _unit(rows)
+    told: set[tuple[str, str]] = set()
+    for i, one in enumerate(rows):
+        near = np.flatnonzero(1 - units[i + 1 :] @ units[i] < SAME) + i + 1
+        for other in (rows[int(j)] for j in near):
+            pair = (f"{one.label}\0{one.take}", f"{other.label}\0{other.take}")
+            if (one.take == other.take and one.label == other.label) or pair in told:
+                continue
+            told.add(pair)
+            if one.label == other.label:
+                yield Finding(
+                    "duplicate", one.label, f"{one.take} and {other.take} are the same recording",
+                    "delete one: it teaches nothing and makes judging too kind", [other.id],
+                )  # fmt: skip
+            else:
+                yield Finding(
+                    "mislabelled", one.label,
+                    f"{one.take} is taught as {one.label} and as {other.label}",
+                    "delete it from the label it is not", [one.id, other.id],
+                )  # fmt: skip
+
+
+def _mislabelled(rows: Sequence[Example]) -> Iterator[Finding]:
+    """Yield takes whose nearest other takes agree on another label."""
+    units = _unit(rows)
+    units = units - units.mean(axis=0)
+    units /= np.maximum(np.linalg.norm(units, axis=1, keepdims=True), 1e-12)
+    takes = np.array([f"{one.label}\0{one.take}" for one in rows])
+    labels = np.array([one.label for one in rows])
+    for take in dict.fromkeys(takes.tolist()):
+        own = takes == take
+        label = take.partition("\0")[0]
+        others = np.flatnonzero(~own)
+        if len(set(labels[others].tolist())) < 2 or not (labels[others] == label).any():
+            continue
+        similarity = (units[others] @ units[own].T).max(axis=1)
+        order = others[np.argsort(-similarity, kind="stable")]
+        near: list[str] = list(dict.fromkeys(takes[order].tolist()))[:NEAREST]
+        voted = Counter(name.partition("\0")[0] for name in near)
+        winner, votes = voted.most_common(1)[0]
+        if winner != label and len(near) == NEAREST and votes >= AGREE * NEAREST:
+            ids = [rows[int(i)].id for i in np.flatnonzero(own)]
+            yield Finding(
+                "mislabelled", label,
+                f"{take.partition(chr(0))[2]} is taught as {label} but is most like {winner}",
+                f"listen to it: move it to {winner}, or delete it", ids,
+            )  # fmt: skip
+
+
+def _clips(project: Project, rows: Iterable[Example]) -> Iterator[Finding]:
+    seen: set[tuple[str, str]] = set()
+    for one in rows:
+        if not one.has_clip or (one.label, one.take) in seen:
+            continue
+        seen.add((one.label, one.take))
+        clip = project.clip(one.id)
+        if clip is None:
+            continue
+        if clip.media_type == LANDMARKS:
+            yield from _half_seen(one, clip)
+        elif clip.media_type == "audio/flac":
+            yield from _level(one, clip.data)
+
+
+def _level(one: Example, data: bytes) -> Iterator[Finding]:
+    import soundfile
+
+    try:
+        samples, _ = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    except (OSError, RuntimeError):
+        yield Finding("damaged", one.label, f"the clip of {one.take} cannot be read",
+                      "delete the take and record it again", [one.id])  # fmt: skip
+        return
+    peak = float(np.abs(samples).max(initial=0.0))
+    if peak < SILENT_PEAK:
+        yield Finding("silent", one.label, f"{one.take} is nearly silent",
+                      "delete it; go nearer to the microphone", [one.id])  # fmt: skip
+    elif float((np.abs(samples) > 0.999).mean()) > CLIPPED_SHARE:
+        yield Finding("clipped", one.label, f"{one.take} is too loud: its peaks are cut off",
+                      "turn the microphone down and record it again", [one.id])  # fmt: skip
+
+
+def _half_seen(one: Example, clip: Any) -> Iterator[Finding]:
+    try:
+        poses = to_landmarks(clip)
+    except InputError:
+        return
+    seen = np.mean([pose.data.points[:, 3].mean() for pose in poses]) if poses else 1.0
+    if seen < HALF_SEEN:
+        yield Finding("half seen", one.label, f"in {one.take} half of the body is out of sight",
+                      "step back, or use a pipeline for upper bodies", [one.id])  # fmt: skip
+
+
+def _amounts(rows: Sequence[Example]) -> Iterator[Finding]:
+    takes: dict[str, set[str]] = defaultdict(set)
+    for one in rows:
+        takes[one.label].add(one.take)
+    if not takes:
+        return
+    most = max(takes, key=lambda label: len(takes[label]))
+    for label, own in sorted(takes.items()):
+        if len(own) * UNBALANCED <= len(takes[most]):
+            yield Finding(
+                "unbalanced", label, f"{label} has {len(own)} takes, {most} has {len(takes[most])}",
+                f"teach {len(takes[most]) // 2 - len(own)} more takes of {label}",
+            )  # fmt: skip
+        elif len(own) < 3:
+            yield Finding("few", label, f"{label} has {len(own)} takes",
+                          f"teach {5 - len(own)} more")  # fmt: skip
+
+
+def _people(rows: Sequence[Example]) -> Iterator[Finding]:
+    people: dict[str, set[str]] = defaultdict(set)
+    for one in rows:
+        if one.person:
+            people[one.label].add(one.person)
+    everybody = set().union(*people.values()) if people else set()
+    if len(everybody) == 1 and len({one.label for one in rows}) > 1:
+        yield Finding("one person", "", f"only {min(everybody)} has taught",
+                      "let two others teach a few takes: they sound and move otherwise")  # fmt: skip
+    for label, own in sorted(people.items()):
+        if len(own) == 1 and len(everybody) > 1:
+            yield Finding("one person", label, f"only {min(own)} has taught {label}",
+                          f"let somebody else teach {label} too")  # fmt: skip

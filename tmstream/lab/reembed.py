@@ -1,0 +1,156 @@
+"""Make the examples' vectors again from their clips, when an embedder has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.errors import InputError
+from ..core.packet import Embedding, Float32, Packet
+from ..engine.graph import Graph
+from ..engine.registry import Registry
+from ..engine.spec import Pipeline
+from ..store.project import LANDMARKS, Clip, Example, NewExample, Project
+from .embedder import Embedder
+from .part import graph_for
+from .samples import Kind
+
+_KINDS: dict[str, Kind] = {"audio/flac": "sound", "image/jpeg": "picture"}
+
+
+@dataclass
+class Remade:
+    """What became of one space."""
+
+    done: int = 0
+    lost: int = 0  #: without a clip, or with one in which nothing is found any more: left out
+
+
+def reembed(
+    project: Project,
+    pipeline: Pipeline,
+    registry: Registry,
+    report: Callable[[], object] = lambda: None,
+) -> dict[str, Remade]:
+    """Put new vectors in the place of the old, one step a space; returns what became of each.
+
+    Resumable: what was computed is kept in the project's cache until the space is replaced.
+
+    Raises:
+        InputError: the pipeline does not embed what a clip holds, or no clip gives anything.
+    """
+    spaces: dict[str, list[Example]] = defaultdict(list)
+    for one in project.examples():
+        spaces[one.space].append(one)
+    return {
+        space: _one_space(project, pipeline, registry, space, rows, report)
+        for space, rows in spaces.items()
+    }
+
+
+def _one_space(
+    project: Project,
+    pipeline: Pipeline,
+    registry: Registry,
+    space: str,
+    rows: Sequence[Example],
+    report: Callable[[], object],
+) -> Remade:
+    takes: dict[str, list[Example]] = defaultdict(list)
+    clips: dict[str, Clip] = {}
+    told = Remade()
+    for one in rows:
+        clip = project.clip(one.id) if one.has_clip else None
+        if clip is None:
+            told.lost += 1
+            report()
+            continue
+        key = hashlib.sha256(clip.data).hexdigest()
+        clips[key] = clip
+        takes[key].append(one)
+    graphs = {kind: _graph(pipeline, registry, kind) for kind in {_kind(c) for c in clips.values()}}
+    made: list[NewExample] = []
+    makers: dict[str, str] = {}
+    for kind, graph in graphs.items():
+        with Embedder(graph) as embedder:
+            maker = ",".join(sorted(embedder.fingerprints().values()))
+            for key in (key for key, clip in clips.items() if _kind(clip) == kind):
+                vectors = _vectors(project, embedder, clips[key], f"reembed:{space}:{maker}:{key}",
+                                   space, takes[key])  # fmt: skip
+                for one in takes[key]:
+                    report()
+                    vector = vectors.get(one.id)
+                    if vector is None:
+                        told.lost += 1
+                        continue
+                    made.append(_again(one, vector, clips[key]))
+                    told.done += 1
+            if maker:
+                makers[f"space:{space}"] = maker
+    if not made:
+        raise InputError(
+            f"{project.path}: no clip of {space!r} gives anything with {pipeline.path}"
+        )
+    project.replace(space, made)
+    project.set_settings(makers)
+    return told
+
+
+def _kind(clip: Clip) -> Kind:
+    if clip.media_type == LANDMARKS:
+        from ..store.clips import to_landmarks
+
+        poses = to_landmarks(clip)
+        return "hand" if poses and poses[0].data.space == "hand" else "body"
+    return _KINDS[clip.media_type]
+
+
+def _graph(pipeline: Pipeline, registry: Registry, kind: Kind) -> Graph:
+    return graph_for(pipeline, registry, kind)
+
+
+def _vectors(
+    project: Project, embedder: Embedder, clip: Clip, key: str, space: str, rows: list[Example]
+) -> dict[str, Float32]:
+    """Return a new vector for each example of a clip, matched by phase and time."""
+    kept = project.cache(key)
+    if kept is not None:
+        found = np.frombuffer(kept, "<f4").reshape(len(rows), -1)
+        return {one.id: row for one, row in zip(rows, found, strict=True) if np.isfinite(row).all()}
+    packets = [p for p in embedder.again(clip).embeddings if p.data.space == space]
+    matched: dict[str, Float32] = {}
+    for phase in {one.phase for one in rows}:
+        olds = sorted((o for o in rows if o.phase == phase), key=lambda one: one.end_us)
+        news = [p for p in packets if p.data.phase == phase] or packets
+        for place, one in enumerate(olds):
+            if news:
+                matched[one.id] = _nearest(news, place, len(olds)).data.vector
+    if matched:
+        width = len(next(iter(matched.values())))
+        table = np.full((len(rows), width), np.nan, np.float32)
+        for place, one in enumerate(rows):
+            if one.id in matched:
+                table[place] = matched[one.id]
+        project.put_cache(key, table.tobytes())
+    return matched
+
+
+def _nearest(news: Sequence[Packet[Embedding]], place: int, count: int) -> Packet[Embedding]:
+    """Return the new embedding at the same place in the order of time."""
+    return news[min(len(news) - 1, place * len(news) // count)]
+
+
+def _again(one: Example, vector: Float32, clip: Clip) -> NewExample:
+    digest, _, number = one.id.rpartition("-")
+    again = f"{digest}-{uuid.uuid4().hex[:8]}.{number.rpartition('.')[2]}" if digest else None
+    return NewExample(
+        label=one.label, space=one.space, vector=np.asarray(vector, np.float32), take=one.take,
+        person=one.person, groups=one.groups, source=one.source, t_us=one.t_us, end_us=one.end_us,
+        phase=one.phase, clip=clip, augmented_from=one.augmented_from, negative=one.negative,
+        id=again, created_us=one.created_us,
+    )  # fmt: skip

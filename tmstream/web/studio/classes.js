@@ -1,0 +1,228 @@
+// The classes: add, rename, delete; record by holding a button or hands-free; every take is a card.
+import { fill, h, inkOf } from "./dom.js";
+
+const CARDS = 24; // shown of one label; the rest is counted
+
+export class Classes {
+  constructor(app) {
+    this.app = app;
+    this.pending = []; // labels without an example yet live only on this page
+    this.recording = null; // { label, hands: "hold" | "free" }
+    this.shown = new Map(); // label -> { signature, card }: a card that did not change stays as it is
+    this.pictures = new Map(); // example id -> its drawing
+    this.cards = h("div.classes");
+    this.person = h("input", { type: "text", placeholder: "anybody", autocomplete: "off", maxLength: 60 });
+    this.seconds = h("input", { type: "number", min: 1, max: 60, value: 5, inputMode: "numeric" });
+    this.name = h("input", { type: "text", placeholder: "A new class, e.g. clap", autocomplete: "off", maxLength: 80, "aria-label": "Name of a new class" });
+    this.adder = h("form.adder", { onsubmit: (event) => this.add(event) }, this.name, h("button.primary", { type: "submit" }, "Add class"));
+    this.element = h("section.panel", { "aria-label": "Classes" },
+      h("div.heading", {}, h("h2", {}, "Classes"),
+        h("label.inline", {}, "person", this.person),
+        h("label.inline", {}, "hands-free for", this.seconds, "s")),
+      this.adder, this.cards);
+    app.on("examples", () => this.rebuild());
+    app.on("role", () => this.rebuild());
+    document.addEventListener("visibilitychange", () => document.hidden && this.release());
+  }
+
+  add(event) {
+    event.preventDefault();
+    const label = this.name.value.trim().normalize("NFC");
+    if (!label) return;
+    if (!this.app.labels.includes(label)) this.pending.push(label);
+    this.name.value = "";
+    this.app.examplesChanged();
+    this.cards.querySelector(`[data-key="${CSS.escape(`hold ${label}`)}"]`)?.focus();
+  }
+
+  rebuild() {
+    if (this.recording?.hands === "hold") return; // not under somebody's finger; its end calls again
+    const { app } = this;
+    const taught = new Set(app.examples.map((one) => one.label));
+    this.pending = this.pending.filter((label) => !taught.has(label));
+    this.adder.hidden = !app.wire.mayTeach;
+    if (!app.labels.length) {
+      fill(this.cards, h("div.hint", {},
+        h("p", {}, h("strong", {}, "Teach it something."), " Add a class above, hold its Record button, and make the sound or the pose three to five times. Then do the same for a second class."),
+        h("p", {}, "It answers while you teach: there is no training to wait for.")));
+      return;
+    }
+    fill(this.cards, app.labels.map((label) => this.keptCard(label)));
+    for (const label of this.shown.keys()) if (!app.labels.includes(label)) this.shown.delete(label);
+    for (const [id, picture] of this.pictures) if (!picture.isConnected) this.pictures.delete(id);
+  }
+
+  keptCard(label) {
+    const takes = this.takesOf(label);
+    const busy = this.recording?.label === label ? this.recording : null;
+    const { app } = this;
+    const signature = JSON.stringify([takes.map((take) => take.map((one) => one.id)), app.wire.mayTeach, app.locked, busy?.words, Boolean(busy), app.lint?.get(label)]);
+    const kept = this.shown.get(label);
+    if (kept?.signature === signature) return kept.card;
+    const card = this.classCard(label, takes);
+    this.shown.set(label, { signature, card });
+    return card;
+  }
+
+  takesOf(label) {
+    const takes = new Map();
+    for (const one of this.app.examples) {
+      if (one.label !== label) continue;
+      const key = `${one.take} ${one.space} ${one.negative}`;
+      if (!takes.has(key)) takes.set(key, []);
+      takes.get(key).push(one);
+    }
+    return [...takes.values()].sort((a, b) => b[0].created_us - a[0].created_us);
+  }
+
+  classCard(label, takes) {
+    const { app } = this;
+    const mine = app.wire.mayTeach;
+    const busy = this.recording?.label === label;
+    const hold = h("button.record", {
+      "data-key": `hold ${label}`, type: "button", disabled: !mine || app.locked, "aria-pressed": busy, title: "Hold to record (mouse, finger, space bar)",
+      onpointerdown: (event) => { event.preventDefault(); event.target.focus(); this.press(label); },
+      onpointerup: () => this.release(), onpointercancel: () => this.release(), onlostpointercapture: () => this.release(),
+      oncontextmenu: (event) => event.preventDefault(),
+      onkeydown: (event) => { if ((event.key === " " || event.key === "Enter") && !event.repeat) { event.preventDefault(); this.press(label); } },
+      onkeyup: (event) => { if (event.key === " " || event.key === "Enter") this.release(); },
+      onblur: () => this.release(),
+    }, busy && this.recording.hands === "hold" ? "Recording…" : "Hold to record");
+    hold.addEventListener("pointerdown", (event) => hold.setPointerCapture(event.pointerId));
+    const free = h("button", { "data-key": `free ${label}`, type: "button", disabled: !mine || app.locked, onclick: () => this.handsFree(label) },
+      busy && this.recording.hands === "free" ? "Stop" : "Hands-free");
+    const bar = h("div.countdown", { role: "timer", hidden: !(busy && this.recording.hands === "free") }, this.recording?.words ?? "");
+    const lint = app.lint?.get(label);
+    return h("article.class", { "--ink": inkOf(label), "data-label": label, "aria-label": `Class ${label}` },
+      h("header", {},
+        h("input.title", {
+          "data-key": `name ${label}`, value: label, disabled: !mine || app.locked || !takes.length, "aria-label": `Name of class ${label}`, maxLength: 80,
+          onchange: (event) => this.rename(label, event.target), onkeydown: (event) => event.key === "Enter" && event.target.blur(),
+        }),
+        h("span.count", {}, `${takes.length} ${takes.length === 1 ? "take" : "takes"}`),
+        mine && h("button.quiet", { "data-key": `delete ${label}`, type: "button", "aria-label": `Delete class ${label}`, title: "Delete this class (undo brings it back)", disabled: app.locked, onclick: () => this.remove(label) }, "✕")),
+      mine && h("div.actions", {}, hold, free), bar,
+      lint && h("p.lint", {}, lint),
+      takes.length > 0 && h("ul.takes", {}, takes.slice(0, CARDS).map((take) => this.takeCard(take)), takes.length > CARDS && h("li.more", {}, `and ${takes.length - CARDS} more`)));
+  }
+
+  takeCard(take) {
+    const first = take.find((one) => one.phase === "final") ?? take[Math.floor(take.length / 2)];
+    const picture = this.pictures.get(first.id) ?? this.app.clips.thumbnail(first);
+    this.pictures.set(first.id, picture);
+    const about = [first.space, first.person, first.negative ? "was wrong" : null, take.length > 1 && `${take.length} examples`].filter(Boolean).join(" · ");
+    const play = h("button.play", { type: "button", "data-key": `play ${first.id}`, title: about, "aria-label": `Play: ${first.label}, ${about}`, onclick: () => this.app.try(this.app.clips.play(picture)) }, picture);
+    return h("li", { className: first.negative ? "negative" : "" }, play, h("small", {}, about),
+      this.app.wire.mayTeach && h("button.quiet.remove", { type: "button", "data-key": `remove ${first.id}`, "aria-label": `Delete this take of ${first.label}`, title: "Delete", disabled: this.app.locked, onclick: () => this.app.change("delete_examples", { ids: take.map((one) => one.id) }) }, "✕"));
+  }
+
+  // ---- recording
+
+  async press(label) {
+    if (this.recording) return;
+    await this.begin(label, "hold");
+  }
+
+  release() {
+    if (this.recording?.hands === "hold") this.end();
+  }
+
+  async begin(label, hands) {
+    this.recording = { label, hands, started: null, words: this.recording?.words };
+    const mine = this.recording;
+    this.mark();
+    mine.started = this.app.wire.command("record_start", { label, person: this.person.value.trim() || null });
+    try {
+      await mine.started;
+    } catch (error) {
+      if (this.recording === mine) this.recording = null;
+      this.app.complain(error);
+      this.rebuild();
+    }
+  }
+
+  async end() {
+    const mine = this.recording;
+    if (!mine || mine.ending) return;
+    mine.ending = true;
+    try {
+      await mine.started;
+      const result = await this.app.wire.command("record_stop");
+      const kept = result?.ids?.length ?? 0;
+      if (kept) this.app.say(`${mine.label}: ${kept} ${kept === 1 ? "example" : "examples"} taken`);
+      else this.app.say(`${mine.label}: ${result?.note ?? "nothing was taken"}. Is the microphone or camera on?`, "warn");
+    } catch (error) {
+      this.app.complain(error);
+    }
+    if (this.recording === mine) this.recording = null;
+    this.mark();
+    this.app.examplesChanged(true);
+  }
+
+  /** Three, two, one, and then so many seconds; a second click stops it. */
+  async handsFree(label) {
+    if (this.recording) {
+      this.recording.cancelled = true;
+      if (this.recording.started) await this.end();
+      this.recording = null;
+      this.rebuild();
+      return;
+    }
+    this.recording = { label, hands: "free", started: null, words: "" };
+    const mine = this.recording;
+    const still = async (words, ms) => {
+      mine.words = words;
+      this.rebuild();
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      return this.recording === mine && !mine.cancelled;
+    };
+    for (const count of [3, 2, 1]) if (!(await still(`Get ready: ${count}`, 1000))) return;
+    await this.begin(label, "free");
+    const current = this.recording;
+    const seconds = Math.max(1, Math.min(60, Number(this.seconds.value) || 5));
+    for (let left = seconds; left > 0 && current; left -= 1) {
+      if (this.recording !== current || current.cancelled) return;
+      current.words = `Recording: ${left} s`;
+      this.rebuild();
+      await new Promise((resolve) => setTimeout(resolve, Math.min(1, left) * 1000));
+    }
+    if (this.recording === current && !current?.ending) await this.end();
+  }
+
+  /** Show the pressed state without rebuilding the button under the finger. */
+  mark() {
+    const label = this.recording?.label;
+    for (const card of this.cards.querySelectorAll(".class")) {
+      const on = card.dataset.label === label;
+      card.classList.toggle("recording", on);
+      const button = card.querySelector(".record");
+      const held = on && this.recording.hands === "hold";
+      button?.setAttribute("aria-pressed", held);
+      if (button) button.textContent = held ? "Recording…" : "Hold to record";
+    }
+  }
+
+  // ---- changing
+
+  async rename(label, input) {
+    const to = input.value.trim().normalize("NFC");
+    if (!to || to === label) {
+      input.value = label;
+      return;
+    }
+    if (this.app.labels.includes(to) && !confirm(`There is a class “${to}” already. Merge “${label}” into it?`)) {
+      input.value = label;
+      return;
+    }
+    await this.app.change("rename_label", { label, to });
+  }
+
+  async remove(label) {
+    if (this.pending.includes(label)) {
+      this.pending = this.pending.filter((one) => one !== label);
+      this.app.examplesChanged();
+      return;
+    }
+    await this.app.change("delete_label", { label }, `“${label}” is deleted; Undo brings it back`);
+  }
+}

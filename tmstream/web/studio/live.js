@@ -1,0 +1,177 @@
+// What the engine hears and sees now: spectrogram, level, skeletons, and a bar for every label.
+import { canvasInk, fill, h, inkOf, panel, percent, sharpen } from "./dom.js";
+
+const FRESH_MS = 1500;
+const LOWEST_DB = -80;
+const HIGHEST_DB = -10;
+// Pairs of MediaPipe points that are joined by a line.
+const BODY = [[11, 12], [11, 13], [13, 15], [12, 14], [14, 16], [11, 23], [12, 24], [23, 24], [23, 25], [25, 27], [24, 26], [26, 28], [27, 31], [28, 32], [0, 11], [0, 12]];
+const HAND = [[0, 1], [1, 2], [2, 3], [3, 4], [0, 5], [5, 6], [6, 7], [7, 8], [5, 9], [9, 10], [10, 11], [11, 12], [9, 13], [13, 14], [14, 15], [15, 16], [13, 17], [17, 18], [18, 19], [19, 20], [0, 17]];
+
+/** Why there is no answer, in words. */
+export const REASONS = {
+  too_far: "unlike anything taught", ambiguous: "between two labels", too_few_examples: "too few examples yet", no_person: "nobody to be seen",
+  too_dark: "too dark", silence: "silence", not_finite: "a faulty signal",
+};
+
+export class Live {
+  constructor(app) {
+    this.app = app;
+    this.columns = [];
+    this.level = 0;
+    this.people = new Map(); // "space subject" -> { message, ms }
+    this.answers = new Map(); // subject -> { message, ms }
+    this.flashes = new Map(); // label -> ms of its last trigger
+    this.entered = new Map(); // label -> how many hold it
+    this.bars = new Map();
+    this.sonogram = h("canvas.sonogram", { role: "img", "aria-label": "Rolling spectrogram of the sound" });
+    this.meter = h("div.meter", { role: "meter", "aria-label": "Loudness", "aria-valuemin": 0, "aria-valuemax": 100 }, h("span"));
+    this.picture = h("canvas.picture", { role: "img", "aria-label": "Camera with the people in it" });
+    this.video = h("video.own", { muted: true, playsInline: true, hidden: true });
+    this.stage = h("div.stage", { hidden: true }, this.video, this.picture);
+    this.now = h("p.now", { "aria-live": "polite" }, "…");
+    this.list = h("ul.bars");
+    this.element = panel("Now", this.now, h("div.ear", {}, this.sonogram, this.meter), this.stage, this.list);
+
+    const { wire } = app;
+    wire.on("spectrum", (message) => this.hear(message));
+    wire.on("prediction", (message) => this.answers.set(message.subject, { message, ms: performance.now() }));
+    wire.on("event", (message) => this.happen(message));
+    wire.on("landmarks", (message) => this.people.set(`${message.space} ${message.subject}`, { message, ms: performance.now() }));
+    app.on("labels", () => this.rebuild());
+    requestAnimationFrame(() => this.draw());
+  }
+
+  hear(message) {
+    this.columns.push(message.bins);
+    if (this.columns.length > 64) this.columns.shift(); // nobody is looking: the tab is hidden
+    this.level = Math.max(0, Math.min(1, 1 + message.level_db / 60));
+  }
+
+  happen(message) {
+    const held = this.entered.get(message.label) ?? 0;
+    if (message.event === "trigger") this.flashes.set(message.label, performance.now());
+    if (message.event === "enter") this.entered.set(message.label, held + 1);
+    if (message.event === "leave") this.entered.set(message.label, Math.max(0, held - 1));
+  }
+
+  rebuild() {
+    this.bars.clear();
+    fill(this.list, this.app.labels.map((label) => {
+      const bar = { sure: h("span.sure"), close: h("span.close"), value: h("output", {}, "") };
+      bar.row = h("li", { "--ink": inkOf(label), title: "bar: confidence, thin line: closeness" }, h("span.name", {}, label), h("span.track", {}, bar.sure, bar.close), bar.value);
+      this.bars.set(label, bar);
+      return bar.row;
+    }));
+  }
+
+  draw() {
+    requestAnimationFrame(() => this.draw());
+    if (document.hidden) return;
+    this.drawSonogram();
+    this.drawPicture();
+    this.drawBars();
+  }
+
+  drawSonogram() {
+    const { sonogram: canvas } = this;
+    const value = Math.round(this.level * 100);
+    if (value !== this.shown) {
+      this.shown = value;
+      this.meter.firstChild.style.height = `${value}%`;
+      this.meter.setAttribute("aria-valuenow", value);
+    }
+    if (!this.columns.length) return;
+    const context = sharpen(canvas);
+    const scale = context.getTransform().a;
+    const step = 3;
+    for (const bins of this.columns.splice(0)) {
+      context.setTransform(1, 0, 0, 1, 0, 0);
+      context.drawImage(canvas, -step * scale, 0);
+      context.setTransform(scale, 0, 0, scale, 0, 0);
+      const high = canvas.clientHeight / bins.length;
+      bins.forEach((db, i) => {
+        const loud = Math.max(0, Math.min(1, (db - LOWEST_DB) / (HIGHEST_DB - LOWEST_DB)));
+        context.fillStyle = heat(loud);
+        context.fillRect(canvas.clientWidth - step, canvas.clientHeight - (i + 1) * high, step, high + 1);
+      });
+    }
+  }
+
+  drawPicture() {
+    const oldest = performance.now() - FRESH_MS;
+    for (const [key, one] of this.people) if (one.ms < oldest) this.people.delete(key);
+    const wanted = this.people.size > 0 || !this.video.hidden;
+    if (this.stage.hidden === wanted) this.stage.hidden = !wanted;
+    if (!wanted) return;
+    const context = sharpen(this.picture);
+    const { clientWidth: width, clientHeight: height } = this.picture;
+    context.clearRect(0, 0, width, height);
+    for (const { message } of this.people.values()) {
+      const aspect = message.aspect || 4 / 3;
+      const wide = Math.min(width, height * aspect);
+      const tall = wide / aspect;
+      const at = (point) => [(width - wide) / 2 + (1 - point[0]) * wide, (height - tall) / 2 + point[1] * tall]; // as in a mirror
+      const answer = this.answers.get(message.subject)?.message;
+      const ink = canvasInk(answer?.label ? inkOf(answer.label) : "--soft");
+      context.strokeStyle = context.fillStyle = ink;
+      context.lineWidth = 3;
+      context.lineCap = "round";
+      for (const [from, to] of message.points.length === 21 ? HAND : BODY) {
+        const [a, b] = [message.points[from], message.points[to]];
+        if (!a || !b || Math.min(a[3], b[3]) < 0.3) continue;
+        context.beginPath();
+        context.moveTo(...at(a));
+        context.lineTo(...at(b));
+        context.stroke();
+      }
+      const [x, y] = at(message.points[0]);
+      if (message.points.length === 33) {
+        context.beginPath();
+        context.arc(x, y, 9, 0, 7);
+        context.fill();
+      }
+      context.font = "600 13px system-ui, sans-serif";
+      context.textAlign = "center";
+      context.fillText(`${message.subject ?? ""} ${answer?.label ?? ""}`, x, Math.max(12, y - 16));
+    }
+  }
+
+  drawBars() {
+    const now = performance.now();
+    const fresh = [...this.answers.values()].filter((one) => now - one.ms < FRESH_MS).map((one) => one.message);
+    const sure = fresh.filter((one) => one.label !== null).sort((a, b) => b.confidence - a.confidence)[0];
+    const rejected = fresh.find((one) => one.label === null && one.rejected);
+    const said = sure ? sure.label : rejected ? `none: ${REASONS[rejected.rejected] ?? rejected.rejected}` : "…";
+    if (said !== this.said) {
+      this.said = said;
+      this.now.textContent = said;
+      this.now.style.setProperty("--ink", sure ? inkOf(sure.label) : "var(--soft)");
+      this.now.classList.toggle("none", !sure);
+    }
+    for (const [label, bar] of this.bars) {
+      let confidence = 0;
+      let closeness = 0;
+      for (const answer of fresh) {
+        const part = answer.results.find((one) => one.label === label);
+        if (!part) continue;
+        if (answer.label !== null) confidence = Math.max(confidence, part.confidence);
+        closeness = Math.max(closeness, part.closeness);
+      }
+      bar.shown = (bar.shown ?? 0) + 0.35 * (confidence - (bar.shown ?? 0));
+      bar.near = (bar.near ?? 0) + 0.35 * (closeness - (bar.near ?? 0));
+      bar.sure.style.transform = `scaleX(${bar.shown.toFixed(3)})`;
+      bar.close.style.transform = `scaleX(${bar.near.toFixed(3)})`;
+      const text = confidence ? percent(confidence) : "";
+      if (bar.value.textContent !== text) bar.value.textContent = text;
+      bar.row.classList.toggle("on", (this.entered.get(label) ?? 0) > 0 || sure?.label === label);
+      bar.row.classList.toggle("hit", now - (this.flashes.get(label) ?? -1e9) < 350);
+    }
+  }
+}
+
+/** Dark blue over teal to warm white. */
+function heat(loud) {
+  const hue = 215 - 165 * loud ** 1.4;
+  return `hsl(${hue} ${70 - 20 * loud}% ${6 + 80 * loud ** 1.2}%)`;
+}

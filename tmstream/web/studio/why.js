@@ -1,0 +1,107 @@
+// Why it said that: the latest answers, the examples that voted, and two keys to put it right.
+import { fill, h, inkOf, panel, percent } from "./dom.js";
+import { REASONS } from "./live.js";
+
+const KEPT = 14;
+const NEW_AFTER_US = 900_000; // the same answer again within this time is the same moment
+
+export class Why {
+  constructor(app) {
+    this.app = app;
+    this.answers = [];
+    this.chosen = null;
+    this.was = h("select", { "aria-label": "What it really was" });
+    this.list = h("ul.answers");
+    this.votes = h("div.votes");
+    this.right = h("button", { type: "button", title: "Key: Y", onclick: () => this.mark(this.was.value) }, "That was it", h("kbd", {}, "Y"));
+    this.wrong = h("button", { type: "button", title: "Key: N", onclick: () => this.mark(null) }, "That was wrong", h("kbd", {}, "N"));
+    this.element = panel("Why",
+      h("div.marks", {}, h("p", {}, "The last second and a half:"), h("div.actions", {}, this.right, this.was, this.wrong)),
+      h("h3", {}, "Latest answers"), this.list, this.votes);
+    app.wire.on("prediction", (message) => this.note(message));
+    app.on("labels", () => this.offer());
+    app.on("role", () => this.offer());
+    document.addEventListener("keydown", (event) => {
+      if (event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+      if (event.key === "y" && this.was.value) this.mark(this.was.value);
+      if (event.key === "n") this.mark(null);
+    });
+    this.timer = setInterval(() => this.dirty && this.show(), 250);
+  }
+
+  offer() {
+    const kept = this.was.value;
+    fill(this.was, this.app.labels.map((label) => h("option", { value: label }, label)));
+    if (kept && this.app.labels.includes(kept)) this.was.value = kept;
+    for (const one of [this.right, this.wrong, this.was]) one.disabled = !this.app.wire.mayTeach || this.app.locked;
+  }
+
+  note(message) {
+    if (message.rejected === "silence" || message.rejected === "no_person") return;
+    const last = this.answers.find((one) => one.subject === message.subject);
+    if (last && last.label === message.label && message.end_us - last.until < NEW_AFTER_US) {
+      last.until = message.end_us;
+      if (message.confidence > last.confidence) Object.assign(last, { confidence: message.confidence, seq: message.seq });
+      return;
+    }
+    const { seq, label, subject, confidence, rejected, end_us, spaces } = message;
+    this.answers.unshift({ seq, label, subject, confidence, rejected, until: end_us, spaces, at: new Date() });
+    this.answers.length = Math.min(this.answers.length, KEPT);
+    if (label && document.activeElement !== this.was) this.was.value = label;
+    this.dirty = true;
+  }
+
+  show() {
+    this.dirty = false;
+    if (!this.element.offsetParent || this.list.matches(":hover, :focus-within")) {
+      this.dirty = true; // do not move a list under somebody's finger
+      return;
+    }
+    this.draw();
+  }
+
+  draw() {
+    fill(this.list, this.answers.map((one) => h("li", {},
+      h("button.answer", { type: "button", "data-key": `answer ${one.seq}`, "--ink": one.label ? inkOf(one.label) : "var(--soft)", "aria-pressed": this.chosen === one.seq, onclick: () => this.explain(one) },
+        h("span.dot"), h("span", {}, one.label ?? `none: ${REASONS[one.rejected] ?? one.rejected}`),
+        h("small", {}, [one.label && percent(one.confidence), one.subject, one.at.toLocaleTimeString([], { minute: "2-digit", second: "2-digit" })].filter(Boolean).join(" · "))))));
+  }
+
+  async explain(answer) {
+    this.chosen = answer.seq;
+    this.draw();
+    if (!this.app.wire.mayTeach) {
+      fill(this.votes, h("p.hint", {}, "Only the studio that may teach can see the examples behind an answer."));
+      return;
+    }
+    const found = await this.app.try(this.app.wire.command("neighbours", { seq: answer.seq }));
+    if (!found) return;
+    fill(this.votes, h("h3", {}, `What voted for “${answer.label ?? "none"}”`),
+      found.length ? h("ul.takes.wide", {}, found.map((one) => this.vote(one, answer))) : h("p.hint", {}, "No example was near."));
+  }
+
+  vote(one, answer) {
+    const picture = this.app.clips.thumbnail(one);
+    const choose = h("select", { "aria-label": "Move this example to another class", disabled: this.app.locked, onchange: (event) => this.move(one, event.target.value, answer) },
+      this.app.labels.map((label) => h("option", { value: label, selected: label === one.label }, label)));
+    return h("li", { "--ink": inkOf(one.label) },
+      h("button.play", { type: "button", "aria-label": `Play this example of ${one.label}`, onclick: () => this.app.try(this.app.clips.play(picture)) }, picture),
+      h("small", {}, `distance ${one.distance.toFixed(2)}`), choose,
+      h("button.quiet.remove", { type: "button", "aria-label": "Delete this example", title: "Delete", disabled: this.app.locked, onclick: () => this.drop(one, answer) }, "✕"));
+  }
+
+  async move(one, label, answer) {
+    await this.app.change("relabel", { ids: [one.id], label }, `moved to “${label}”`);
+    await this.explain(answer);
+  }
+
+  async drop(one, answer) {
+    await this.app.change("delete_examples", { ids: [one.id] }, "example deleted; Undo brings it back");
+    await this.explain(answer);
+  }
+
+  async mark(label) {
+    if (!this.app.wire.mayTeach || this.app.locked) return;
+    await this.app.change("mark", { label }, label === null ? "noted: that was wrong" : `learned: that was “${label}”`);
+  }
+}

@@ -1,0 +1,106 @@
+// The connection to the engine: one socket, commands with one reply each, patience when it is away.
+
+const BACKOFF_MS = [300, 700, 1500, 3000, 5000];
+const CODE = /[#&]c(?:ode)?=([\w-]+)/;
+
+export class Wire {
+  constructor() {
+    this.role = "none";
+    this.connected = false;
+    this.hello = null;
+    this._handlers = new Map();
+    this._waiting = new Map();
+    this._number = 0;
+    this._tries = 0;
+    this._session = null; // lives in this page's memory, and nowhere else
+    this._code = CODE.exec(location.hash)?.[1] ?? null;
+    if (this._code) history.replaceState(null, "", location.pathname);
+  }
+
+  on(kind, handler) {
+    if (!this._handlers.has(kind)) this._handlers.set(kind, []);
+    this._handlers.get(kind).push(handler);
+  }
+
+  emit(kind, message) {
+    for (const handler of this._handlers.get(kind) ?? []) handler(message);
+  }
+
+  get mayTeach() {
+    return this.role === "control";
+  }
+
+  open() {
+    const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
+    socket.binaryType = "arraybuffer";
+    this._socket = socket;
+    socket.onmessage = (event) => this._receive(JSON.parse(event.data));
+    socket.onclose = () => this._closed();
+  }
+
+  /** Send a command; resolves with its result, rejects with the engine's own words. */
+  command(type, fields = {}) {
+    const id = ++this._number;
+    return new Promise((resolve, reject) => {
+      if (this._socket?.readyState !== WebSocket.OPEN) {
+        reject(new Error("tmstream is not running"));
+        return;
+      }
+      this._waiting.set(id, { resolve, reject, type });
+      this._socket.send(JSON.stringify({ type, id, ...fields }));
+    });
+  }
+
+  /** Send a frame of sound or a picture. */
+  send(frame) {
+    if (this._socket?.readyState === WebSocket.OPEN) this._socket.send(frame);
+  }
+
+  async _receive(message) {
+    if (message.type === "reply") {
+      const waiting = this._waiting.get(message.id);
+      this._waiting.delete(message.id);
+      if (message.ok) waiting?.resolve(message.result);
+      else {
+        const error = Object.assign(new Error(message.error?.message ?? "refused"), { code: message.error?.code });
+        if (waiting) waiting.reject(error);
+        else this.emit("refused", error);
+      }
+      return;
+    }
+    if (message.type === "hello") {
+      const first = !this.connected;
+      this.hello = message;
+      this.role = message.role;
+      this.connected = true;
+      this._tries = 0;
+      if (first) await this._authenticate();
+      this.emit("hello", message);
+      return;
+    }
+    this.emit(message.type, message);
+  }
+
+  async _authenticate() {
+    if (!this._session && !this._code) return;
+    try {
+      const reply = await this.command("auth", this._session ? { token: this._session } : { code: this._code });
+      this._session = reply.session ?? this._session;
+      this.role = reply.role;
+    } catch (error) {
+      this._session = null;
+      this.emit("auth_failed", error);
+    }
+    this._code = null; // it is good for one time
+  }
+
+  _closed() {
+    const was = this.connected;
+    this.connected = false;
+    for (const { reject } of this._waiting.values()) reject(new Error("the connection to tmstream ended"));
+    this._waiting.clear();
+    if (was || this._tries === 0) this.emit("away", null);
+    const wait = BACKOFF_MS[Math.min(this._tries++, BACKOFF_MS.length - 1)];
+    setTimeout(() => this.open(), wait);
+  }
+}

@@ -79,7 +79,7 @@ def test_a_rate_is_reached_and_not_passed(fps: float, hz: float) -> None:
 def test_a_rate_counts_each_subject_and_a_pause_saves_nothing_up() -> None:
     packets = [body(i, s) for i in [*range(10), *range(100, 110)] for s in "ab"]
     made = feed(Rate(hz=10.0), *packets)
-    assert len(made) == 2 * (4 + 4)
+    assert len(made) == 2 * (3 + 3)
     late = [p.t_us for p in made if p.data.subject == "a" and p.t_us > 3_000_000]
     assert min(np.diff(late)) > 50_000
     assert late[:2] == [3_300_000, 3_432_000]

@@ -83,8 +83,9 @@ class Journal(RuleBasedStateMachine):
     def delete(self, data: st.DataObject) -> None:
         ids = data.draw(st.lists(st.sampled_from(sorted(self.model.now[0])), min_size=1))
         self.project.delete(ids)
+        labels, _ = self.model.step()
         for one in set(ids):
-            self.model.step()[0].pop(one) if one == ids[0] else self.model.now[0].pop(one)
+            del labels[one]
         self.model.settle()
 
     @precondition(lambda self: self.model.now[0])

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from tmstream.core.errors import InputError, StoreError
-from tmstream.store import database, project as project_module, records, schema
+from tmstream.store import database, records, schema
+from tmstream.store import project as project_module
 from tmstream.store.project import Change, Clip, NewExample, Project
 
 New = Callable[..., NewExample]

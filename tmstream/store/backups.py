@@ -9,6 +9,7 @@ import re
 import shutil
 import sqlite3
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -52,8 +53,7 @@ def set_aside(path: Path) -> list[Path]:
 
 def copy(db: sqlite3.Connection, to: Path) -> None:
     """Write what ``db`` sees as one plain, durable file; an existing one is replaced at the end."""
-    partial = to.with_name(to.name + ".partial")
-    partial.unlink(missing_ok=True)
+    partial = to.with_name(f"{to.name}.{uuid.uuid4().hex}.partial")
     try:
         with closing(sqlite3.connect(partial, isolation_level=None)) as target:
             db.backup(target)

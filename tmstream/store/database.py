@@ -156,6 +156,11 @@ class Database:
         writer = self._writer
 
         def job(db: sqlite3.Connection) -> None:
+            # Twice, because restoring a backup gives up what came after it.
+            with contextlib.suppress(schema.Damaged):
+                integrity.check_all(db, self.path)
+                log.warning("%s: was whole when looked at again (%s)", self.path, reason)
+                return
             with self._reading:
                 self._reader.close()
                 db.close()

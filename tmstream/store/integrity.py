@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from . import journal, rows
@@ -16,13 +18,8 @@ def check_living(db: sqlite3.Connection, path: Path) -> None:
     Raises:
         Damaged: some of it is not what was written.
     """
-    with explained(path):
-        for _ in rows.read_examples(db):
-            pass
-        for (key,) in db.execute("SELECT key FROM setting").fetchall():
-            journal.read_setting(db, key)
-        journal.state(db, "revision")
-        journal.read_op(db, journal.state(db, "head"))
+    with explained(path), one_moment(db):
+        _check_living(db, path)
 
 
 def check_all(db: sqlite3.Connection, path: Path) -> None:
@@ -31,7 +28,7 @@ def check_all(db: sqlite3.Connection, path: Path) -> None:
     Raises:
         Damaged: something is not what was written.
     """
-    with explained(path):
+    with explained(path), one_moment(db):
         first = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if first != "ok":
             raise Damaged(f"{path}: the project file is damaged ({first})")
@@ -54,4 +51,32 @@ def check_all(db: sqlite3.Connection, path: Path) -> None:
             "SELECT e.vector_crc, v.data FROM example e LEFT JOIN vector v USING (seq)"
         ):
             rows.check_vector(data, crc)
-    check_living(db, path)
+        _check_living(db, path)
+
+
+@contextmanager
+def one_moment(db: sqlite3.Connection) -> Iterator[None]:
+    """Show ``db`` one moment of the file, whatever is written meanwhile."""
+    db.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def _check_living(db: sqlite3.Connection, path: Path) -> None:
+    read = 0
+    sizes: dict[str, int] = {}
+    for one in rows.read_examples(db):
+        read += 1
+        if sizes.setdefault(one.space, one.vector.size) != one.vector.size:
+            raise Damaged(f"{path}: {one.space!r} holds vectors of different lengths")
+    # Through the table, because a damaged index would leave examples out without a word.
+    query = "SELECT count(*) FROM example NOT INDEXED WHERE alive = 1"
+    if db.execute(query).fetchone()[0] != read:
+        raise Damaged(f"{path}: the project file is damaged (an index)")
+    for (key,) in db.execute("SELECT key FROM setting").fetchall():
+        journal.read_setting(db, key)
+    journal.state(db, "revision")
+    journal.read_op(db, journal.state(db, "head"))

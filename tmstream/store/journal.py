@@ -270,7 +270,10 @@ def read_setting(db: sqlite3.Connection, key: str) -> Any:
         return None
     if row_crc(key, row[0]) != row[1]:
         raise Damaged(f"the project's setting {key!r} is damaged")
-    return msgspec.json.decode(row[0])
+    try:
+        return msgspec.json.decode(row[0])
+    except msgspec.DecodeError as error:
+        raise Damaged(f"the project's setting {key!r} is damaged") from error
 
 
 def write_setting(db: sqlite3.Connection, key: str, value: Any) -> None:

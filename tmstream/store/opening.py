@@ -60,6 +60,8 @@ def prepare(path: Path, *, create: bool, read_only: bool) -> Access:
     elif not path.is_file():
         raise StoreError(f"{path}: is not a file")
     writable = not read_only and _writable(path)
+    if not writable and not read_only:
+        notices.append(f"{path}: cannot be written; opened for reading only")
     try:
         return _checked(path, notices, writable=writable, create=create)
     except schema.Damaged as error:
@@ -87,8 +89,6 @@ def _checked(path: Path, notices: list[str], *, writable: bool, create: bool) ->
                 backups.make(db, path, why="before-update")
             schema.migrate(db, version)
         check_living(db, path)
-    if not writable:
-        notices.append(f"{path}: opened for reading only; changes are refused")
     return Access(path, mode, notices)
 
 

@@ -8,6 +8,7 @@ import time
 import uuid
 import zlib
 from collections.abc import Iterator, Sequence
+from types import UnionType
 from typing import Any
 
 import msgspec
@@ -20,6 +21,11 @@ from .schema import ROW, Damaged, row_crc
 _SELECT = (
     f"SELECT {', '.join(f'e.{name}' for name in ROW.split(', '))}, e.crc, v.data "  # noqa: S608
     "FROM example e LEFT JOIN vector v USING (seq)"
+)
+#: Of the columns in `ROW`, for files from elsewhere.
+_TYPES: tuple[type | UnionType, ...] = (
+    *(int, str, str, str, str, str | None, str, str, int, int),
+    *(str, str | None, int, int, int | None, int, int),
 )
 _INSERT = f"INSERT INTO example({ROW}, crc) VALUES ({','.join('?' * 18)})"  # noqa: S608
 
@@ -56,9 +62,13 @@ def read_examples(
 
 def _example(row: tuple[Any, ...]) -> Example:
     *fields, crc, data = row
-    if row_crc(*fields) != crc:
+    if row_crc(*fields) != crc or not all(map(isinstance, fields, _TYPES)):
         raise Damaged(f"example {fields[1]!r} is damaged")
     check_vector(data, fields[15])
+    try:
+        groups = msgspec.json.decode(fields[6], type=dict[str, str])
+    except msgspec.DecodeError as error:
+        raise Damaged(f"example {fields[1]!r} has damaged groups") from error
     return Example(
         id=fields[1],
         label=fields[2],
@@ -66,7 +76,7 @@ def _example(row: tuple[Any, ...]) -> Example:
         vector=np.frombuffer(data, "<f4"),
         take=fields[4],
         person=fields[5],
-        groups=msgspec.json.decode(fields[6]),
+        groups=groups,
         source=fields[7],
         t_us=fields[8],
         end_us=fields[9],
@@ -80,8 +90,11 @@ def _example(row: tuple[Any, ...]) -> Example:
 
 def check_vector(data: bytes | None, crc: int) -> None:
     """Raise `Damaged` unless ``data`` is the vector that was written."""
-    if data is None or zlib.crc32(data) != crc:
+    if not isinstance(data, bytes) or zlib.crc32(data) != crc:
         raise Damaged("a vector of the project is damaged")
+    # A checksum is no proof: a file from elsewhere may hold anything, and one NaN wins every vote.
+    if len(data) % 4 or not data or not np.isfinite(np.frombuffer(data, "<f4")).all():
+        raise Damaged("a vector of the project is no row of finite numbers")
 
 
 def insert_examples(

@@ -133,6 +133,8 @@ def explained(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into a `StoreError` that says which file and what to do."""
     try:
         yield
+    except UnicodeDecodeError as error:
+        raise Damaged(f"{path}: the project file is damaged ({error})") from error
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorname", "")
         if code == "SQLITE_FULL":
@@ -143,7 +145,9 @@ def explained(path: Path) -> Iterator[None]:
             raise StoreError(f"{path}: cannot be opened ({error})") from error
         if code.startswith("SQLITE_READONLY"):
             raise StoreError(f"{path}: may only be read here") from error
-        if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")):
+        # The module's own "Could not decode to UTF-8" carries no code.
+        damage = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")
+        if code.startswith(damage) or "decode" in str(error):
             raise Damaged(f"{path}: the project file is damaged ({error})") from error
         raise StoreError(f"{path}: {error}") from error
 

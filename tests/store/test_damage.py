@@ -1,0 +1,275 @@
+"""P10: what was damaged is reported, never loaded; the newest good backup takes its place."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+import zlib
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tmstream.core.errors import StoreError
+from tmstream.store import backups, integrity, schema
+from tmstream.store.project import Change, Clip, NewExample, Project
+
+New = Callable[..., NewExample]
+
+
+def content(project: Project) -> object:
+    """All that a project would answer from."""
+    return (
+        [
+            (one.id, one.label, one.space, one.person, one.vector.tobytes())
+            for one in project.examples()
+        ],
+        [project.clip(one.id) for one in project.examples()],
+        project.settings(),
+    )
+
+
+def life(path: Path) -> object:
+    rng = np.random.default_rng(7)
+    with Project.open(path, create=True) as project:
+        for number in range(40):
+            vector = rng.normal(size=96).astype(np.float32)
+            clip = Clip(rng.bytes(700), "audio/flac") if number % 4 == 0 else None
+            label = ("clap", "snap", "wave")[number % 3]
+            example = NewExample(
+                label, "audio", vector, f"t{number}", person="Ada", clip=clip, id=f"e{number}"
+            )
+            project.add([example])
+        project.set_settings({"strictness": 0.5, "active_labels": ["clap", "wave"]})
+        project.delete(["e3", "e4"])
+        project.rename_label("snap", "click")
+        project.snapshot("evening")
+        whole = content(project)
+    forget_backups(path)
+    return whole
+
+
+def forget_backups(path: Path) -> None:
+    """Remove what the background may have saved, for tests of a file that has no backup."""
+    for backup in backups.kept(path):
+        backup.unlink()
+
+
+def look(path: Path) -> tuple[str, object]:
+    """Check and read everything, as the engine would; ("error", line) when it is refused."""
+    try:
+        with closing(schema.connect(path, "immutable")) as db:
+            integrity.check_all(db, path)
+        with Project.open(path, read_only=True) as project:
+            return "loaded", content(project)
+    except StoreError as error:
+        return "error", str(error)
+    except sqlite3.DatabaseError as error:
+        return "error", str(error)
+
+
+def test_a_turned_bit_never_loads_silently(tmp_path: Path) -> None:
+    path = tmp_path / "a.tms"
+    before = life(path)
+    good = path.read_bytes()
+    rng = random.Random(5)
+    noticed = 0
+    for _ in range(250):
+        data = bytearray(good)
+        position = rng.randrange(len(data))
+        data[position] ^= 1 << rng.randrange(8)
+        path.write_bytes(data)
+        answer, told = look(path)
+        noticed += answer == "error"
+        assert answer == "error" or told == before, f"bit at byte {position} loaded silently"
+    assert noticed > 50, "the rest fell on unused bytes"
+
+
+@pytest.mark.parametrize("tenths", range(10))
+def test_a_file_cut_short_never_loads_silently(tmp_path: Path, tenths: int) -> None:
+    path = tmp_path / "a.tms"
+    life(path)
+    good = path.read_bytes()
+    path.write_bytes(good[: len(good) * tenths // 10])
+    with pytest.raises(StoreError):
+        Project.open(path)
+
+
+def test_a_turned_bit_in_a_vector_is_found_at_opening(project: Project, example: New) -> None:
+    project.add([example()])
+    project.close()
+    forget_backups(project.path)
+    data = bytearray(project.path.read_bytes())
+    vector = example().vector.tobytes()
+    data[data.index(vector) + 3] ^= 4
+    project.path.write_bytes(data)
+    with pytest.raises(StoreError, match=r"damaged.*no good backup.*tmstream import"):
+        Project.open(project.path)
+
+
+def with_backup(path: Path, example: New) -> None:
+    with Project.open(path, create=True) as project:
+        project.add([example(id="old"), example("snap", id="hidden")])
+        project.delete(["hidden"])
+        with closing(schema.connect(path, "ro")) as db:
+            assert backups.make(db, path)
+        project.add([example("wave", id="newer")])
+        project.add([example("lost", d=4, id="lost")])
+
+
+def damage(path: Path, where: bytes) -> None:
+    data = bytearray(path.read_bytes())
+    data[data.rindex(where)] ^= 1
+    path.write_bytes(data)
+
+
+def test_the_newest_good_backup_takes_its_place(tmp_path: Path, example: New) -> None:
+    path = tmp_path / "a.tms"
+    with_backup(path, example)
+    damage(path, example("lost").vector.tobytes())
+    with Project.open(path) as project:
+        (notice,) = project.notices
+        assert "damaged" in notice
+        assert "backup of" in notice
+        assert "1 newer examples" in notice
+        assert [one.id for one in project.examples()] == ["old", "newer"]
+        assert project.undo() == 'rescued 1 example of "wave"'
+        project.add([example()])
+    assert len(backups.set_aside(path)) == 1
+    with Project.open(path) as again:
+        assert again.notices == []
+
+
+def test_without_a_readable_header_too(tmp_path: Path, example: New) -> None:
+    path = tmp_path / "a.tms"
+    with_backup(path, example)
+    path.write_bytes(b"")
+    with Project.open(path, create=True) as project:
+        assert not project.created
+        assert [one.id for one in project.examples()] == ["old"]
+        assert "empty" in project.notices[0]
+
+
+def test_a_damaged_backup_is_passed_over(tmp_path: Path, example: New) -> None:
+    path = tmp_path / "a.tms"
+    with_backup(path, example)
+    with closing(schema.connect(path, "ro")) as db:
+        newest = backups.make(db, path, why="more")
+    assert newest is not None
+    damage(newest, example("wave").vector.tobytes())
+    path.write_bytes(path.read_bytes()[:3000])
+    with Project.open(path) as project:
+        assert [one.id for one in project.examples()] == ["old"]
+
+
+def test_damage_in_what_is_not_loaded_is_found_in_the_background(
+    tmp_path: Path, example: New
+) -> None:
+    path = tmp_path / "a.tms"
+    with Project.open(path, create=True) as project:
+        project.add([example(id="kept"), example("gone", id="gone")])
+        project.delete(["gone"])
+        with closing(schema.connect(path, "ro")) as db:
+            backups.make(db, path)
+    damage(path, example("gone").vector.tobytes())
+    heard: list[Change] = []
+    with Project.open(path) as project:
+        project.subscribe(heard.append)
+        deadline = time.monotonic() + 20
+        while not project.notices and time.monotonic() < deadline:
+            project.labels()
+        assert "restored" in project.notices[0]
+        project.add([example(id="after")])
+        assert [one.id for one in project.examples()] == ["kept", "after"]
+        project.undo()
+        project.undo()
+        assert [one.id for one in project.examples()] == ["kept", "gone"]
+
+
+def test_background_damage_without_a_backup_refuses_changes(tmp_path: Path, example: New) -> None:
+    path = tmp_path / "a.tms"
+    with Project.open(path, create=True) as project:
+        project.add([example(id="kept"), example("gone", id="gone")])
+        project.delete(["gone"])
+    forget_backups(path)
+    damage(path, example("gone").vector.tobytes())
+    with Project.open(path) as project:
+        deadline = time.monotonic() + 20
+        while not project.read_only and time.monotonic() < deadline:
+            project.labels()
+        assert [one.id for one in project.examples()] == ["kept"]
+        with pytest.raises(StoreError, match="reading only"):
+            project.add([example()])
+
+
+def test_one_backup_a_day_three_deep(
+    project: Project, example: New, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make() -> Path | None:
+        with closing(schema.connect(project.path, "ro")) as db:
+            return backups.make(db, project.path)
+
+    days = iter(f"2026-11-{day}" for day in range(10, 30))
+    day = next(days)
+    monkeypatch.setattr(time, "strftime", lambda form: day)
+    assert make() is None, "an empty project needs none"
+    project.add([example()])
+    first = make()
+    assert make() is None, "nothing changed since"
+    project.add([example()])
+    assert make() == first, "today's is renewed"
+    for _ in range(4):
+        day = next(days)
+        assert make() is None
+        project.add([example()])
+        assert make() != first
+    assert [one.stem[7:] for one in backups.kept(project.path)] == [
+        "2026-11-14",
+        "2026-11-13",
+        "2026-11-12",
+    ]
+    with Project.open(backups.kept(project.path)[1], read_only=True) as opened:
+        assert len(opened.examples()) == 5
+
+
+def test_whole_examples_of_a_damaged_file(tmp_path: Path, example: New) -> None:
+    path = tmp_path / "a.tms"
+    with_backup(path, example)
+    damage(path, example("wave").vector.tobytes())
+    assert [one.id for one in backups.whole_examples(path)] == ["old", "lost"]
+
+
+def forge(path: Path, example: New, vector: np.ndarray) -> None:
+    """Write a vector that `add` would refuse, with all checksums right."""
+    with Project.open(path, create=True) as project:
+        project.add([example(id="good"), example(id="forged")])
+    forget_backups(path)
+    with closing(schema.connect(path)) as db:
+        data = vector.astype("<f4").tobytes()
+        db.execute("UPDATE vector SET data = ? WHERE seq = 2", (data,))
+        db.execute("UPDATE example SET vector_crc = ? WHERE seq = 2", (zlib.crc32(data),))
+        db.execute(f"UPDATE example SET crc = row_crc({schema.ROW})")
+
+
+@pytest.mark.parametrize("vector", [np.array([1, np.nan, 1, 1]), np.ones(5), np.ones(0)])
+def test_vectors_that_no_door_would_take_are_refused_from_a_file(
+    tmp_path: Path, example: New, vector: np.ndarray
+) -> None:
+    path = tmp_path / "a.tms"
+    forge(path, example, vector)
+    with pytest.raises(StoreError, match=r"finite|different lengths"):
+        Project.open(path)
+
+
+def test_a_forged_row_is_refused_whatever_its_types(tmp_path: Path, example: New) -> None:
+    path = tmp_path / "a.tms"
+    forge(path, example, np.ones(4))
+    with closing(schema.connect(path)) as db:
+        db.execute("UPDATE example SET groups = '[1]' WHERE seq = 2")
+        db.execute(f"UPDATE example SET crc = row_crc({schema.ROW})")
+    with pytest.raises(StoreError, match="groups"):
+        Project.open(path)
+    assert [one.id for one in backups.whole_examples(path)] == ["good"]

@@ -16,7 +16,7 @@ import numpy as np
 from ..backends.pictures import decode_picture
 from ..core.errors import DeviceError, InputError
 from ..core.node import Transform
-from ..core.packet import Absent, Audio, Embedding, Float32, Gap, Image, Packet
+from ..core.packet import Absent, Audio, Embedding, Float32, Gap, Image, Landmarks, Packet
 from ..engine.graph import Graph
 from ..store import clips
 from ..store.project import Clip
@@ -133,7 +133,7 @@ class Embedder:
                     stretch.push(packet)
 
                 decode.each_frame(sample, show)
-            return self._seen(sample, stretch.made, frames[0] if frames else None)
+            return self._seen(sample, stretch.of_nearest(), frames[0] if frames else None)
         landmarks = Packet(0, decode.landmarks(sample))
         return self._seen(sample, self._walk([landmarks]), [landmarks])
 
@@ -181,7 +181,7 @@ class Embedder:
         with self._stretch() as stretch:
             for packet in packets:
                 stretch.push(packet)
-        return stretch.made
+        return stretch.of_nearest()
 
     def _stretch(self) -> _Stretch:
         start_us, self._now_us = self._now_us, self._now_us + APART_US
@@ -197,6 +197,7 @@ class _Stretch:
 
     def __init__(self, embedder: Embedder, part: Part, source: str, start_us: int) -> None:
         self.made: list[tuple[str, Packet[Any]]] = []
+        self.sizes: dict[str | None, float] = {}  #: area of each subject, summed over frames
         self._embedder, self._part, self._source = embedder, part, source
         self._start_us = self._last_us = start_us
 
@@ -213,9 +214,19 @@ class _Stretch:
         self._embedder.passed(self._last_us)
         self._push(Packet(self._last_us + 1, Gap("end")))
 
+    def of_nearest(self) -> list[tuple[str, Packet[Any]]]:
+        """Return what was made of the subject seen largest and longest: the one it is about."""
+        if len(self.sizes) < 2:
+            return self.made
+        nearest = max(self.sizes, key=lambda subject: self.sizes[subject])
+        return [(name, p) for name, p in self.made if p.data.subject in (None, nearest)]
+
     def _push(self, packet: Packet[Any]) -> None:
         for giver, made in self._part.push(self._source, packet):
-            if isinstance(made.data, Embedding | Absent):
+            if isinstance(made.data, Landmarks):
+                size = self.sizes.get(made.data.subject, 0.0) + _area(made.data)
+                self.sizes[made.data.subject] = size
+            elif isinstance(made.data, Embedding | Absent):
                 data = replace_times(made.data, -self._start_us)
                 self.made.append((giver, Packet(made.t_us - self._start_us, data)))
 
@@ -225,6 +236,14 @@ def replace_times(data: Any, by_us: int) -> Any:
     import msgspec
 
     return msgspec.structs.replace(data, end_us=data.end_us + by_us)
+
+
+def _area(landmarks: Landmarks) -> float:
+    """Return the area of the box around the visible points, in shares of the picture's height."""
+    points = landmarks.points
+    seen = points[points[:, 3] > 0.5] if (points[:, 3] > 0.5).any() else points
+    width, height = np.ptp(seen[:, 0]) * landmarks.aspect, np.ptp(seen[:, 1])
+    return float(width * height)
 
 
 def _reason(made: list[tuple[str, Packet[Any]]], usual: str) -> str | None:

@@ -188,7 +188,7 @@ def _people(rows: Sequence[Example]) -> Iterator[Finding]:
     everybody = set().union(*people.values()) if people else set()
     if len(everybody) == 1 and len({one.label for one in rows}) > 1:
         yield Finding("one person", "", f"only {min(everybody)} has taught",
-                      "let two others teach a few takes: they sound and move otherwise")  # fmt: skip
+                      "let two others teach a few takes: they differ")  # fmt: skip
     for label, own in sorted(people.items()):
         if len(own) == 1 and len(everybody) > 1:
             yield Finding("one person", label, f"only {min(own)} has taught {label}",

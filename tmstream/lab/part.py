@@ -67,7 +67,7 @@ class _GivenLandmarks(_Given):
 class _Collected:
     """Where whatever comes out is picked up."""
 
-    takes: ClassVar[Types] = (Embedding, Scores, Absent, Gap)
+    takes: ClassVar[Types] = (Embedding, Scores, Landmarks, Absent, Gap)
 
     async def write(self, packet: Packet[Any]) -> None:
         """Never called: a walk delivers instead."""
@@ -94,7 +94,11 @@ def graph_for(pipeline: Pipeline, registry: Registry, kind: Kind, *, head: bool 
     if not kept:
         able = " and ".join(WORDS[one] for one in kinds_of(pipeline, registry)) or "nothing"
         raise InputError(f"{pipeline.path} embeds {able}, not {WORDS[kind]}; choose --pipeline")
-    specs = [spec for spec in kept if _gives(registry, spec, Embedding)]
+    specs = [
+        spec
+        for spec in kept
+        if _gives(registry, spec, Embedding) or (spec.sources and _gives(registry, spec, Landmarks))
+    ]
     if head:
         names = {spec.name for spec in kept}
         heads = [

@@ -1,0 +1,104 @@
+"""Choose settings by measuring, and keep a room silent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ._compose import load, with_journal
+from ._progress import progress
+from ._project import json_option, opened, project_argument
+
+
+@click.command()
+@project_argument
+@click.option("--pipeline", help="Whose head to tune: a YAML file or a shipped name.")
+@click.option(
+    "--room",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A recording of the empty room and of the piece's own sound: stay silent.",
+)
+@click.option("--seconds", type=click.FloatRange(1, 600), help="The same, from the microphone now.")
+@click.option(
+    "--ambient",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="RECORDING",
+    help="A recording in which at most --max-per-hour answers are wanted.",
+)
+@click.option("--max-per-hour", type=click.FloatRange(0), default=0.0, show_default=True)
+@json_option
+def tune(
+    project: Path, pipeline: str | None, room: Path | None, seconds: float | None,
+    ambient: Path | None, max_per_hour: float, as_json: bool,
+) -> int:  # fmt: skip
+    """Choose PROJECT's settings by measuring on people and takes that did not teach.
+
+    Says what it gained. What it sets is kept with the project and can be undone.
+    """
+    import msgspec
+
+    from ..core.errors import InputError
+    from ..engine.registry import Registry
+    from ..lab import choice
+    from ..lab.samples import Sample, kind_of
+    from ..lab.tune import GRID, search, silence
+
+    registry = Registry.installed()
+    with opened(project) as book:
+        read = (load(pipeline) if pipeline else None) or choice.of_project(book)
+        if read is None or not book.examples():
+            raise InputError(f"{book.path}: was taught nothing yet")
+        read = with_journal(read, registry, book)
+        if seconds is not None:
+            from ._listen import record
+
+            room = record(seconds, "the room: do not make any of your sounds")
+        recording = room or ambient
+        if recording is None:
+            total = len(GRID["k"]) * len(GRID["strictness"])
+            with progress("trying", total) as done:
+                tuned = search(book, read, done)
+            if as_json:
+                click.echo(msgspec.json.encode(tuned))
+            elif tuned.after == tuned.before:
+                click.echo(f"nothing better than {_said(tuned.before)} (score "
+                           f"{tuned.score_before:.3f}); nothing was changed")  # fmt: skip
+            else:
+                click.echo(
+                    f"{_said(tuned.before)} -> {_said(tuned.after)}: score "
+                    f"{tuned.score_before:.3f} -> {tuned.score_after:.3f} (tmstream undo takes "
+                    "it back)"
+                )
+            return 0
+        sample = Sample(recording, str(recording), kind_of(recording) or "sound")
+        hours = _hours(recording)
+        most = 0 if room is not None else int(max_per_hour * hours)
+        told = silence(book, read, registry, sample, most=most)
+    if as_json:
+        click.echo(msgspec.json.encode(told))
+    else:
+        click.echo(
+            f"answers in {hours * 3600:.0f} s: {told.triggers_before} -> {told.triggers_after}; "
+            f"{told.negatives} examples of what is not meant, strictness {told.strictness:g}"
+        )
+    if told.triggers_after > most:
+        click.echo("error: it still answers; teach that sound as a label of its own", err=True)
+        return 1
+    return 0
+
+
+def _said(settings: dict[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(settings.items()))
+
+
+def _hours(recording: Path) -> float:
+    from ..core.errors import InputError
+
+    try:
+        import soundfile
+
+        return float(soundfile.info(recording).duration) / 3600
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"{recording}: cannot be decoded") from error

@@ -1,0 +1,207 @@
+"""An exhibit: unattended, locked, private, and started with the machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+import click
+
+from ..core.errors import InputError
+from ._compose import Wishes, load, run_pipeline
+
+if TYPE_CHECKING:
+    from ..engine.spec import Pipeline
+
+ASK_S = 2.0
+PATIENCE_S = 1.0
+
+
+@click.command()
+@click.argument("pipeline")
+@click.option("--install", is_flag=True, help="Write what starts it with the machine, and stop.")
+@click.option("--status", is_flag=True, help="Say how the running exhibit fares, and stop.")
+@click.option("--sign", type=click.Path(path_type=Path), help="Write a privacy sign (HTML).")
+@click.option("--show", is_flag=True, help="Only the browser, full screen, for ever.")
+@click.option("--page", default="sketch/", help="Which page to show: sketch/ or demos/hello/.")
+@click.option("--position", metavar="X,Y", help="A corner of the display to show it on.")
+@click.option("--sketch", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER")
+@click.option("--port", type=click.IntRange(0, 65535))
+@click.option("--health-listen", metavar="HOST:PORT", help="A port for monitors: status only.")
+@click.option("--unlocked", is_flag=True, help="Leave teaching as it was left.")
+@click.option("--for", "seconds", type=click.FloatRange(0, min_open=True), metavar="SECONDS")
+@click.pass_context
+def kiosk(
+    ctx: click.Context,
+    pipeline: str,
+    install: bool,
+    status: bool,
+    sign: Path | None,
+    show: bool,
+    page: str,
+    position: str | None,
+    sketch: Path | None,
+    port: int | None,
+    health_listen: str | None,
+    unlocked: bool,
+    seconds: float | None,
+) -> None:
+    """Run PIPELINE as an exhibit.
+
+    Teaching is locked (the studio unlocks it, with the control token), nothing raw is kept unless
+    the file says "private: false", and systemd's watchdog is fed only while it really works.
+    """
+    from ..engine.registry import Registry
+    from ..lab.kiosk import guarded
+
+    read = load(pipeline)
+    if status:
+        ctx.exit(_status())
+    if show:
+        ctx.exit(_show(page, position))
+    made = guarded(read, Registry.installed(), health_listen=health_listen)
+    if sign is not None:
+        from ..lab.sign import sign as sign_of
+
+        sign.write_text(sign_of(made, Registry.installed()), "utf-8")
+        click.echo(f"wrote {sign}: print it and hang it where people come in")
+        return
+    if install:
+        _install(read, _options(sketch, port, health_listen, unlocked=unlocked))
+        return
+    ctx.exit(_run(made, Wishes(
+        sketch=sketch, port=port, seconds=seconds, browser=False, page=page
+    ), unlocked=unlocked))  # fmt: skip
+
+
+def _options(
+    sketch: Path | None, port: int | None, health_listen: str | None, *, unlocked: bool
+) -> list[str]:
+    options = []
+    if sketch is not None:
+        options += ["--sketch", str(sketch.absolute())]
+    if port is not None:
+        options += ["--port", str(port)]
+    if health_listen is not None:
+        options += ["--health-listen", health_listen]
+    return [*options, "--unlocked"] if unlocked else options
+
+
+def _run(pipeline: Pipeline, wishes: Wishes, *, unlocked: bool) -> int:
+    from ..store import logs
+    from ..store.project import Project
+
+    handler = logs.start()
+    try:
+        if pipeline.project is not None and not unlocked:
+            with Project.open(pipeline.project, create=True) as project:
+                if not project.read_only and not project.setting("locked", False):
+                    project.set_settings({"locked": True})
+        return run_pipeline(pipeline, wishes)
+    except Exception:
+        logs.log.exception("the engine stopped")
+        raise
+    finally:
+        logs.stop(handler)
+
+
+def _install(pipeline: Pipeline, options: list[str]) -> None:
+    from ..lab import kiosk as lab
+    from ..store.backups import state_folder
+
+    path = pipeline.path.absolute()
+    if sys.platform.startswith("linux"):
+        config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+        folder = config / "systemd" / "user"
+        files = lab.systemd_units(path, options, browser=True)
+    else:
+        folder = state_folder()
+        if sys.platform == "win32":
+            files = {"tmstream.xml": lab.windows_task(path, options)}
+        else:
+            folder = Path.home() / "Library" / "LaunchAgents"
+            files = {"org.tmstream.engine.plist": lab.launch_agent(path, options)}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text, "utf-8")
+        click.echo(f"wrote {folder / name}")
+    for line in _next_steps(folder):
+        click.echo(line)
+
+
+def _next_steps(folder: Path) -> list[str]:
+    if sys.platform == "win32":
+        return [
+            "this was never tried on Windows; tell us how it went. Next:",
+            f'  schtasks /create /tn tmstream /xml "{folder / "tmstream.xml"}"',
+        ]
+    if sys.platform == "darwin":
+        agent = folder / "org.tmstream.engine.plist"
+        return [
+            "this was never tried on macOS; tell us how it went. Next:",
+            f'  launchctl load -w "{agent}"',
+        ]
+    return [
+        "next, as the user whom the machine logs in by itself (docs/exhibit.md):",
+        "  systemctl --user daemon-reload",
+        "  systemctl --user enable --now tmstream.service tmstream-browser.service",
+        "then: tmstream kiosk PIPELINE --status",
+    ]
+
+
+def _health() -> dict[str, object] | None:
+    """Return what the running engine says of itself, or None."""
+    from ..server.state import find_running, state_folder
+
+    running = find_running(state_folder())
+    if running is None:
+        return None
+    scheme = "https" if running.tls else "http"
+    # Never by way of a proxy: this is our own machine.
+    opener = build_opener(ProxyHandler({}))
+    try:
+        with opener.open(f"{scheme}://127.0.0.1:{running.port}/health", timeout=ASK_S) as answer:
+            facts: dict[str, object] = json.loads(answer.read(100_000))
+    except (URLError, OSError, ValueError):
+        return None
+    return {**facts, "port": running.port, "scheme": scheme}
+
+
+def _status() -> int:
+    facts = _health()
+    if facts is None:
+        click.echo("the exhibit is not running")
+        return 1
+    waiting = facts.get("waiting")
+    if isinstance(waiting, dict) and waiting:
+        for name, why in waiting.items():
+            click.echo(f"{name}: {why}")
+        return 1
+    click.echo(f"all is well ({facts.get('clients', 0)} pages connected)")
+    return 0
+
+
+def _show(page: str, position: str | None) -> int:
+    """Keep a full-screen browser open; it is started again whenever it ends."""
+    from ..lab.kiosk import browser_command
+    from ..server.state import state_folder
+
+    while True:
+        facts = _health()
+        if facts is None:
+            time.sleep(PATIENCE_S)
+            continue
+        url = f"{facts['scheme']}://localhost:{facts['port']}/{page.lstrip('/')}"
+        line = browser_command(url, state_folder() / "browser", position=position)
+        if line is None:
+            raise InputError("no browser found; install chromium")
+        click.echo(" ".join(line), err=True)
+        subprocess.run(line, check=False)
+        time.sleep(PATIENCE_S)

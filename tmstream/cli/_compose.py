@@ -74,6 +74,7 @@ class Wishes:
     prints: bool = False
     realtime: bool = False
     browser: bool = True
+    codes: bool = True  #: name a one-time code for the studio; not where output ends in a log
     page: str = "sketch/"  #: which page to name, below http://localhost:PORT/
 
 
@@ -258,6 +259,8 @@ class _House:
     def _name_addresses(self) -> None:
         assert self._hub is not None
         studio = self._hub.studio_url()
+        if not self._wishes.codes:
+            studio = f"{studio.partition('#')[0]} (tmstream open)"
         self._say(f"studio {studio}")
         if self._wishes.page != "sketch/" or self._hub.settings.sketch is not None:
             self._say(f"sketch {self._hub.page_url(self._wishes.page)}")

@@ -74,10 +74,14 @@ def kiosk(
         click.echo(f"wrote {sign}: print it and hang it where people come in")
         return
     if install:
-        _install(read, _options(sketch, port, health_listen, unlocked=unlocked))
+        _install(
+            read,
+            _options(sketch, port, health_listen, unlocked=unlocked),
+            ["--page", page, *(["--position", position] if position else [])],
+        )
         return
     ctx.exit(_run(made, Wishes(
-        sketch=sketch, port=port, seconds=seconds, browser=False, page=page
+        sketch=sketch, port=port, seconds=seconds, browser=False, page=page, codes=False,
     ), unlocked=unlocked))  # fmt: skip
 
 
@@ -112,7 +116,7 @@ def _run(pipeline: Pipeline, wishes: Wishes, *, unlocked: bool) -> int:
         logs.stop(handler)
 
 
-def _install(pipeline: Pipeline, options: list[str]) -> None:
+def _install(pipeline: Pipeline, options: list[str], browser: list[str]) -> None:
     from ..lab import kiosk as lab
     from ..store.backups import state_folder
 
@@ -120,7 +124,7 @@ def _install(pipeline: Pipeline, options: list[str]) -> None:
     if sys.platform.startswith("linux"):
         config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
         folder = config / "systemd" / "user"
-        files = lab.systemd_units(path, options, browser=True)
+        files = lab.systemd_units(path, options, browser)
     else:
         folder = state_folder()
         if sys.platform == "win32":

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from .backups import state_folder
 
+log = logging.getLogger("tmstream")
+
 MAX_FILE_BYTES = 2_000_000
 FILES = 5
 MAX_LINE = 4000

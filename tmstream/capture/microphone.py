@@ -25,6 +25,9 @@ WITHOUT = "or go on without a microphone: --source mic=FILE, or the browser's ow
 #: A lost device raises nothing: PortAudio just stops calling.
 SILENT_S = 2.0
 OPEN_S, CLOSE_S = 8.0, 2.0
+FIRST_S = 0.7  #: a device that gave nothing by then is asked again, with
+PATIENT_S = 0.1  #: this latency
+MOST_BLOCKS = 3000  #: about 30 s of a device that gives 10 ms at a time
 
 #: PortAudio is one per process and lists devices once, when it starts; it may start anew only
 #: while nobody listens.
@@ -45,7 +48,6 @@ class Microphone:
 
     device: int | str | None = None
     rate_hz: int = 16000
-    block_s: float = 0.01
 
     _services: Services = field(init=False, repr=False)
     _loop: asyncio.AbstractEventLoop = field(init=False, repr=False)
@@ -58,8 +60,6 @@ class Microphone:
     def __post_init__(self) -> None:
         if not 4000 <= self.rate_hz <= 192_000:
             raise ValueError("rate_hz must lie between 4000 and 192000")
-        if not 0.002 <= self.block_s <= 0.5:
-            raise ValueError("block_s must lie between 0.002 and 0.5 seconds")
 
     async def open(self, services: Services) -> None:
         """Start the device.
@@ -69,12 +69,17 @@ class Microphone:
         """
         self._services, self._loop = services, asyncio.get_running_loop()
         # Bounded, so that a loop that hangs costs half a minute of sound and not the memory.
-        self._arrived, self._wake = deque(maxlen=round(30 / self.block_s)), asyncio.Event()
+        self._arrived, self._wake = deque(maxlen=MOST_BLOCKS), asyncio.Event()
         try:
-            self._stream = await _aside(self._start, OPEN_S)
+            self._stream = await _aside(lambda: self._start("low"), OPEN_S)
+            _listening.add(id(self))
+            if not await self._heard_within(FIRST_S):
+                # Some sources (the monitor of a PulseAudio sink) stay mute at low latency.
+                hasty, self._stream = self._stream, None
+                await _aside(lambda: hasty.close(ignore_errors=True), CLOSE_S)
+                self._stream = await _aside(lambda: self._start(PATIENT_S), OPEN_S)
         except TimeoutError:
             raise DeviceError(f"{self._name}: did not open within {OPEN_S:.0f} s") from None
-        _listening.add(id(self))
 
     async def close(self) -> None:
         """Let go of the device; one that hangs is left behind."""
@@ -107,18 +112,21 @@ class Microphone:
 
     async def _next(self) -> list[tuple[npt.NDArray[np.float32], int, bool]]:
         """Return the blocks that came in, at least one."""
-        if not self._arrived:
-            self._wake.clear()
-            self._woken = False
-            try:
-                async with asyncio.timeout(SILENT_S):
-                    while not self._arrived:
-                        await self._wake.wait()
-                        self._wake.clear()
-                        self._woken = False
-            except TimeoutError:
-                raise DeviceError(f"{self._name}: gave no sound for {SILENT_S:.0f} s") from None
+        if not await self._heard_within(SILENT_S):
+            raise DeviceError(f"{self._name}: gave no sound for {SILENT_S:.0f} s")
         return [self._arrived.popleft() for _ in range(len(self._arrived))]
+
+    async def _heard_within(self, seconds: float) -> bool:
+        """Wait until a block is there; return whether one came."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not self._arrived:
+                    await self._wake.wait()
+                    self._wake.clear()
+                    self._woken = False
+        except TimeoutError:
+            return False
+        return True
 
     def _heed_zeros(self, samples: npt.NDArray[np.float32], before: int) -> int:
         """Return how many exact zeros came in a row; two seconds of them are a fault to be told."""
@@ -133,7 +141,7 @@ class Microphone:
             self._services.notice(None)
         return zeros
 
-    def _start(self) -> Any:
+    def _start(self, latency: float | str) -> Any:
         """Open the device and return its running stream."""
         try:
             # Imported here: without PortAudio the import itself fails.
@@ -160,8 +168,8 @@ class Microphone:
                 samplerate=rate_hz,
                 channels=channels,
                 dtype="float32",
-                blocksize=round(self.block_s * rate_hz),
-                latency="low",
+                blocksize=0,  # as the device likes: a fixed size gives nothing through PulseAudio
+                latency=latency,
                 callback=self._heard,
             )
             stream.start()

@@ -1,0 +1,353 @@
+"""A microphone: its stamps, its faults, and a real PortAudio where there is one."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tmstream.capture import microphone
+from tmstream.capture.microphone import Microphone
+from tmstream.core.errors import DeviceError
+from tmstream.core.packet import Audio, Gap, Packet
+from tmstream.testing import FakeServices
+
+Script = Callable[[Callable[..., None]], None]
+
+
+class FakeDevice(ModuleType):
+    """PortAudio without hardware: one device, whose callback a test plays on a thread."""
+
+    class PortAudioError(Exception):
+        pass
+
+    def __init__(self, script: Script, rate: float = 16000.0, channels: int = 1) -> None:
+        super().__init__("sounddevice")
+        self.rate, self.channels, self.script = rate, channels, script
+        self.closed = 0
+
+    def _terminate(self) -> None: ...
+    def _initialize(self) -> None: ...
+
+    def query_devices(self, device: Any = None, kind: str | None = None) -> Any:
+        found = {
+            "index": 0, "name": "Fake", "max_input_channels": self.channels,
+            "default_samplerate": self.rate,
+        }  # fmt: skip
+        if kind is None:
+            return [found]
+        if device not in (None, 0, "Fake"):
+            raise ValueError("no such device")
+        return found
+
+    def check_input_settings(self, *_: Any, samplerate: float, channels: int, **__: Any) -> None:
+        if samplerate != self.rate or channels > self.channels:
+            raise self.PortAudioError("Invalid sample rate")
+
+    def InputStream(self, *, callback: Any, samplerate: float, **_: Any) -> Any:
+        def hear(samples: np.ndarray, overflow: bool = False) -> None:
+            status = SimpleNamespace(input_overflow=overflow)
+            callback(samples.astype(np.float32), len(samples), None, status)
+
+        def close(ignore_errors: bool = True) -> None:
+            self.closed += 1
+
+        return SimpleNamespace(
+            samplerate=samplerate, latency=0.01, close=close, start=lambda: self.script(hear)
+        )
+
+
+def listen(
+    monkeypatch: pytest.MonkeyPatch, fake: FakeDevice, **params: Any
+) -> tuple[list[Packet[Any]], str, list[str | None]]:
+    """Everything heard until the device fails, why it failed, and the notices."""
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    monkeypatch.setattr(microphone, "SILENT_S", 0.05)
+    monkeypatch.setattr(microphone, "FIRST_S", 0.05)
+    services = FakeServices()
+
+    async def run() -> tuple[list[Packet[Any]], str]:
+        node, heard = Microphone(**params), []
+        try:
+            await node.open(services)
+            async for packet in node.packets():
+                heard.append(packet)
+        except DeviceError as error:
+            return heard, str(error)
+        finally:
+            await node.close()
+        raise AssertionError("a microphone never ends by itself")
+
+    return *asyncio.run(run()), services.notices
+
+
+def blocks(*values: float, size: int = 160, channels: int = 1) -> Script:
+    def script(hear: Callable[..., None]) -> None:
+        for value in values:
+            hear(np.full((size, channels), value))
+
+    return script
+
+
+def test_blocks_arrive_in_order_and_a_device_that_stops_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    device = FakeDevice(blocks(0.1, 0.2, 0.3))
+    heard, why, _ = listen(monkeypatch, device)
+    assert [float(p.data.samples[0, 0]) for p in heard] == pytest.approx([0.1, 0.2, 0.3])
+    assert list(np.diff([p.t_us for p in heard])) == [10_000, 10_000]
+    assert {(p.data.samples.shape, p.data.rate_hz) for p in heard} == {((160, 1), 16000)}
+    assert why.startswith("Fake: gave no sound for")
+    assert device.closed == 1
+    assert not microphone._listening
+
+
+def test_a_source_that_is_mute_at_low_latency_is_asked_again_with_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Any] = []
+
+    class Hasty(FakeDevice):
+        def InputStream(self, *, latency: Any, **kwargs: Any) -> Any:
+            asked.append(latency)
+            stream = super().InputStream(**kwargs)
+            if latency == "low":
+                stream.start = lambda: None
+            return stream
+
+    heard, _, _ = listen(monkeypatch, Hasty(blocks(0.1)))
+    assert asked == ["low", microphone.PATIENT_S]
+    assert len(heard) == 1
+
+
+def test_stereo_at_another_rate_becomes_mono_at_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = FakeDevice(blocks(*[0.25] * 50, size=480, channels=2), 48000.0, 2)
+    heard, _, _ = listen(monkeypatch, device)
+    samples = np.concatenate([p.data.samples for p in heard])
+    assert {p.data.rate_hz for p in heard} == {16000}
+    assert 7000 < len(samples) <= 8000
+    np.testing.assert_allclose(samples[500:-500], 0.25, atol=1e-3)
+    counts = np.cumsum([0, *(len(p.data.samples) for p in heard[:-1])])
+    expected = heard[0].t_us + counts * 62.5
+    np.testing.assert_allclose([p.t_us for p in heard], expected, atol=2)
+
+
+def test_an_overflow_is_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    def script(hear: Callable[..., None]) -> None:
+        hear(np.full((160, 1), 0.1))
+        hear(np.full((160, 1), 0.2), overflow=True)
+
+    heard, _, _ = listen(monkeypatch, FakeDevice(script))
+    assert [type(p.data) for p in heard] == [Audio, Gap, Audio]
+
+
+def test_only_zeros_are_a_fault_that_is_told_and_taken_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, _, notices = listen(monkeypatch, FakeDevice(blocks(*[0.0] * 12, 0.1)))
+    assert len(notices) == 2
+    assert "only zeros" in (notices[0] or "")
+    assert "permitted" in (notices[0] or "")
+    assert notices[1] is None
+
+
+def test_an_unknown_device_names_those_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, why, _ = listen(monkeypatch, FakeDevice(blocks()), device="Rode")
+    assert "no microphone 'Rode'; there are: 0 'Fake'" in why
+
+
+def test_without_portaudio_it_says_what_to_install_and_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name == "sounddevice":
+            raise OSError("PortAudio library not found")
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+
+    async def run() -> None:
+        await Microphone().open(FakeServices())
+
+    with pytest.raises(DeviceError, match=r"apt-get install libportaudio2.*--source mic=FILE"):
+        asyncio.run(run())
+
+
+@pytest.mark.parametrize("bad", [{"rate_hz": 5}, {"rate_hz": 999_999}])
+def test_a_parameter_out_of_range_is_named(bad: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        Microphone(**bad)
+
+
+# --- the real library, in a process of its own: ALSA reads its settings once ---------------------
+
+LISTENER = """
+import asyncio, json, sys
+from tmstream.capture.microphone import Microphone
+from tmstream.core.clock import MonotonicClock
+from tmstream.core.errors import DeviceError
+from tmstream.testing import FakeServices
+
+async def run():
+    services = FakeServices()
+    services.clock = MonotonicClock()
+    while True:
+        node = Microphone()
+        try:
+            await node.open(services)
+            async for packet in node.packets():
+                samples = packet.data.samples[:, 0] if hasattr(packet.data, "samples") else []
+                print(json.dumps({"t_us": packet.t_us, "now_us": services.clock.now_us(),
+                                  "samples": [round(float(x), 5) for x in samples]}), flush=True)
+        except DeviceError as error:
+            print(json.dumps({"error": str(error)}), flush=True)
+            await asyncio.sleep(0.3)
+        finally:
+            await node.close()
+
+asyncio.run(run())
+"""
+
+
+@pytest.fixture
+def listener(tmp_path: Path, needs_portaudio: None) -> Iterator[Callable[[str], Any]]:
+    started: list[subprocess.Popen[str]] = []
+
+    def start(asoundrc: str, **env: str) -> Iterator[dict[str, Any]]:
+        (tmp_path / ".asoundrc").write_text(asoundrc)
+        process = subprocess.Popen(
+            [sys.executable, "-c", LISTENER],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "HOME": str(tmp_path), **env},
+        )
+        started.append(process)
+        assert process.stdout is not None
+        return map(json.loads, process.stdout)
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def test_portaudio_delivers_a_file_sample_for_sample(
+    tmp_path: Path, listener: Callable[..., Iterator[dict[str, Any]]]
+) -> None:
+    take = np.random.default_rng(6).integers(-9000, 9000, 40 * 16000).astype("<i2")
+    (tmp_path / "take.raw").write_bytes(take.tobytes())
+    lines = listener(
+        f"""
+        pcm.filemic {{ type file slave.pcm null file /dev/null infile {tmp_path}/take.raw
+                       format raw }}
+        pcm.!default {{ type plug slave {{ pcm filemic format S16_LE rate 16000 channels 1 }} }}
+        """
+    )
+    # The plug-in knows no pace: it floods, and what PortAudio cannot hold is lost between blocks.
+    at, right, heard = 0, 0, 0
+    for line in lines:
+        assert "error" not in line, line
+        block = np.round(np.array(line["samples"][-64:]) * 32768).astype("<i2")
+        if len(block) == 64:
+            found = take.tobytes().find(block.tobytes(), at)
+            at, right, heard = max(found, at), right + (found >= 0), heard + 1
+        if heard == 50:
+            break
+    assert right > 45
+
+
+@pytest.fixture
+def pulse(tmp_path: Path, needs_portaudio: None) -> Iterator[Callable[..., str]]:
+    if not (shutil.which("pulseaudio") and shutil.which("pactl")):
+        pytest.skip("no PulseAudio; apt-get install pulseaudio")
+    runtime = tmp_path / "pulse"
+    runtime.mkdir(mode=0o700)
+    env = {
+        **os.environ, "HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(runtime),
+        "PULSE_RUNTIME_PATH": str(runtime), "PULSE_STATE_PATH": str(runtime),
+    }  # fmt: skip
+    daemon = subprocess.Popen(
+        ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--disable-shm=yes",
+         "-L", "module-native-protocol-unix"],
+        env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+    def control(*words: str) -> str:
+        done = subprocess.run(["pactl", *words], env=env, capture_output=True, text=True)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        until = time.monotonic() + 10
+        while not control("info"):
+            if daemon.poll() is not None or time.monotonic() > until:
+                pytest.skip("PulseAudio does not start here")
+            time.sleep(0.05)
+        yield control
+    finally:
+        daemon.terminate()
+        daemon.wait(10)
+
+
+@pytest.mark.timeout(60)
+def test_a_microphone_that_is_pulled_out_is_noticed_and_comes_back(
+    tmp_path: Path,
+    pulse: Callable[..., str],
+    listener: Callable[..., Iterator[dict[str, Any]]],
+) -> None:
+    runtime, pipe = str(tmp_path / "pulse"), tmp_path / "mic.fifo"
+    source = ["module-pipe-source", f"file={pipe}", "rate=16000", "channels=1", "format=s16le"]
+
+    def speak() -> None:
+        """Give 10 ms every 10 ms until the source is pulled out."""
+        with contextlib.suppress(BrokenPipeError), pipe.open("wb", buffering=0) as out:
+            while True:
+                out.write(b"\x10\x01" * 160)
+                time.sleep(0.0099)
+
+    module = pulse("load-module", *source)
+    assert module
+    threading.Thread(target=speak, daemon=True).start()
+    lines = listener(
+        "pcm.!default { type pulse }\nctl.!default { type pulse }\n",
+        XDG_RUNTIME_DIR=runtime,
+        PULSE_RUNTIME_PATH=runtime,
+    )
+    stamps: list[tuple[int, int]] = []
+    for line in lines:
+        assert "error" not in line, line
+        stamps.append((line["t_us"], line["now_us"]))
+        if len(stamps) >= 100:
+            break
+    times = np.array(stamps)
+    assert (np.diff(times[:, 0]) > 0).all()
+    assert np.ptp(times[50:, 1] - times[50:, 0]) < 150_000, "stamps keep pace with the clock"
+
+    pulse("unload-module", module)
+    pulled = time.monotonic()
+    why = next(line["error"] for line in lines if "error" in line)
+    assert time.monotonic() - pulled < 5
+    assert why
+    assert pulse("load-module", *source)
+    threading.Thread(target=speak, daemon=True).start()
+    back = time.monotonic()
+    assert next(line for line in lines if "samples" in line)
+    assert time.monotonic() - back < 5

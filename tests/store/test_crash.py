@@ -136,13 +136,16 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         rng = np.random.default_rng(1)
         acknowledged: list[str] = []
         with Project.open(disk / "show.tms", create=True) as project:
-            with pytest.raises(StoreError, match="disk is full"):
-                for _ in range(1000):
+            vector = np.ones(1280, np.float32)
+
+            def fill() -> None:
+                while True:
                     clip = Clip(rng.bytes(8000), "audio/flac")
-                    vector = np.ones(1280, np.float32)
-                    acknowledged += project.add(
-                        [NewExample("clap", "audio", vector, "t", clip=clip)]
-                    )
+                    example = NewExample("clap", "audio", vector, "t", clip=clip)
+                    acknowledged.extend(project.add([example]))
+
+            with pytest.raises(StoreError, match="disk is full"):
+                fill()
             assert len(acknowledged) > 20
             assert [one.id for one in project.examples()] == acknowledged
             grow = ["mount", "-o", "remount,size=9m", str(disk)]

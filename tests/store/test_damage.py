@@ -143,6 +143,19 @@ def test_the_newest_good_backup_takes_its_place(tmp_path: Path, example: New) ->
         assert again.notices == []
 
 
+def test_a_program_that_has_it_open_sees_the_backup(tmp_path: Path, example: New) -> None:
+    path = tmp_path / "a.tms"
+    with_backup(path, example)
+    with Project.open(path) as engine:
+        assert len(engine.examples()) == 3
+        damage(path, example("lost").vector.tobytes())
+        with Project.open(path) as teach:
+            assert len(teach.notices) == 1
+            assert [one.id for one in engine.examples()] == ["old", "newer"]
+            engine.add([example(id="after")])
+            assert [one.id for one in teach.examples()] == ["old", "newer", "after"]
+
+
 def test_without_a_readable_header_too(tmp_path: Path, example: New) -> None:
     path = tmp_path / "a.tms"
     with_backup(path, example)

@@ -74,7 +74,10 @@ class Journal(RuleBasedStateMachine):
     @rule(label=LABELS, count=st.integers(1, 3), batch=st.sampled_from(["", "", "a", "b"]))
     def add(self, label: str, count: int, batch: str) -> None:
         vector = np.ones(2, np.float32)
-        ids = self.project.add([NewExample(label, "s", vector, "t")] * count, batch=batch)
+        self.count += count
+        names = [f"e{number:03}" for number in range(self.count - count, self.count)]
+        examples = [NewExample(label, "s", vector, "t", id=name) for name in names]
+        ids = self.project.add(examples, batch=batch)
         self.model.step(batch)[0].update(dict.fromkeys(ids, label))
         self.model.settle()
 

@@ -105,15 +105,7 @@ def restore(path: Path, reason: str) -> str:
             log.warning("%s cannot be used: %s", backup, error)
             continue
         aside = _set_aside(path)
-        partial = path.with_name(path.name + ".partial")
-        shutil.copyfile(backup, partial)
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        # The damaged file's log would be replayed into the backup.
-        for suffix in ("-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        partial.replace(path)
-        _sync_folder(path.parent)
+        _put_back(backup, path)
         rescued = _rescue(aside, path)
         more = f" and {rescued} newer examples that were still whole" if rescued else ""
         return (
@@ -155,6 +147,30 @@ def connect_any(path: Path) -> sqlite3.Connection:
     """Return a reading connection to a file of any origin, taking part in its WAL if it has one."""
     wal = path.with_name(path.name + "-wal")
     return schema.connect(path, "ro" if wal.exists() and wal.stat().st_size else "immutable")
+
+
+def _put_back(backup: Path, path: Path) -> None:
+    """Make ``path`` hold what ``backup`` holds: in its place if SQLite can, else by a new file.
+
+    In its place, because another program that has it open would go on writing to the old file.
+    """
+    try:
+        with closing(schema.connect(path)) as target:
+            with closing(schema.connect(backup, "immutable")) as source:
+                source.backup(target)
+            check_all(target, path)
+            return
+    except (sqlite3.Error, StoreError) as error:
+        log.warning("%s: is replaced by a new file (%s)", path, error)
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
+    shutil.copyfile(backup, partial)
+    with partial.open("rb+") as file:
+        os.fsync(file.fileno())
+    # The damaged file's log would be replayed into the backup.
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    partial.replace(path)
+    _sync_folder(path.parent)
 
 
 def _set_aside(path: Path) -> Path:

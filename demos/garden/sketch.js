@@ -125,8 +125,7 @@ function drawGarlands() {
   const open = [...plants.values()].filter((plant) => plant.bloom > 0.25).sort((a, b) => a.joints.nose.x - b.joints.nose.x);
   for (let i = 1; i < open.length; i++) {
     if (open[i].label !== open[i - 1].label) continue;
-    const [from, to] = [open[i - 1].joints.nose, open[i].joints.nose];
-    const shown = min(open[i].bloom, open[i - 1].bloom);
+    const [from, to, shown] = [open[i - 1].joints.nose, open[i].joints.nose, min(open[i].bloom, open[i - 1].bloom)];
     for (let step = 1; step < 12; step++) {
       const t = step / 12;
       flower({ x: lerp(from.x, to.x, t), y: lerp(from.y, to.y, t) - 40 + sin(t * PI) * 120 }, shown * 0.36, colourOf(open[i].label), step);

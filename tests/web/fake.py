@@ -14,7 +14,9 @@ from tmstream.core import messages as m
 
 SOUNDS = ("clap", "whistle", "hum")
 POSES = ("arms up", "t pose")
-LATENCY = m.LatencyPart(onset_us=160_000, capture_us=9_000, embed_us=4_000, head_us=400, total_us=14_000)
+LATENCY = m.LatencyPart(
+    onset_us=160_000, capture_us=9_000, embed_us=4_000, head_us=400, total_us=14_000
+)
 BINS = 48
 
 
@@ -64,7 +66,9 @@ def skeleton(t_s: float, x: float, pose: str | None, size: float = 0.8) -> list[
     return points
 
 
-def spectrum(t_s: float, sound: str | None, since_s: float, chance: random.Random) -> m.SpectrumMessage:
+def spectrum(
+    t_s: float, sound: str | None, since_s: float, chance: random.Random
+) -> m.SpectrumMessage:
     bins = []
     for index in range(BINS):
         place = index / BINS
@@ -75,7 +79,9 @@ def spectrum(t_s: float, sound: str | None, since_s: float, chance: random.Rando
             pitch = 0.62 + 0.08 * math.sin(3 * since_s)
             level += 55 * math.exp(-(((place - pitch) / 0.035) ** 2))
         elif sound == "hum":
-            level += sum(44 / k * math.exp(-(((place - 0.12 * k) / 0.03) ** 2)) for k in (1, 2, 3, 4))
+            level += sum(
+                44 / k * math.exp(-(((place - 0.12 * k) / 0.03) ** 2)) for k in (1, 2, 3, 4)
+            )
         bins.append(round(min(level, -3.0), 1))
     return m.SpectrumMessage(t_us=int(t_s * 1e6), bins=bins, level_db=round(max(bins) - 4, 1))
 
@@ -83,7 +89,9 @@ def spectrum(t_s: float, sound: str | None, since_s: float, chance: random.Rando
 def results(label: str | None, labels: tuple[str, ...], sure: float) -> list[m.ResultPart]:
     rest = (1 - sure) / max(1, len(labels) - 1)
     parts = [
-        m.ResultPart(one, round(sure if one == label else rest, 3), round(0.86 if one == label else 0.2, 3))
+        m.ResultPart(
+            one, round(sure if one == label else rest, 3), round(0.86 if one == label else 0.2, 3)
+        )
         for one in labels
     ]
     return sorted(parts, key=lambda part: -part.confidence)
@@ -107,7 +115,9 @@ def prediction(t_s: float, seq: int, label: str | None, subject: str | None = No
     )
 
 
-def event(kind: str, label: str, t_s: float, subject: str | None = None, **more: float) -> m.EventMessage:
+def event(
+    kind: str, label: str, t_s: float, subject: str | None = None, **more: float
+) -> m.EventMessage:
     return m.EventMessage(
         event=kind,  # type: ignore[arg-type]
         label=label,
@@ -177,7 +187,10 @@ def performance(seconds: float, seed: int = 1) -> Iterator[tuple[float, m.Messag
                     space="body",
                     subject=subject,
                     t_us=int(t_s * 1e6),
-                    points=[[round(v, 4) for v in p] for p in skeleton(t_s, 0.3 + 0.38 * number, wanted, 0.85 - 0.15 * number)],
+                    points=[
+                        [round(v, 4) for v in p]
+                        for p in skeleton(t_s, 0.3 + 0.38 * number, wanted, 0.85 - 0.15 * number)
+                    ],
                     aspect=4 / 3,
                 ),
             )

@@ -29,11 +29,14 @@ Answer = Callable[[dict[str, Any]], Any]
 class Stand:
     """Serves ``folders`` (URL prefix to folder); every socket gets hello, then what is said or performed."""
 
-    def __init__(self, folders: dict[str, Path], *, perform: bool = False, answer: Answer | None = None) -> None:
+    def __init__(
+        self, folders: dict[str, Path], *, perform: bool = False, answer: Answer | None = None
+    ) -> None:
         self.folders = {"/demos/": ROOT / "demos", **folders}
         self.perform = perform
         self.answer = answer
         self.allow = True  #: False refuses every socket with 403, as for an unknown page
+        self.engine = "tmstream"  #: what /health says
         self.received: list[dict[str, Any]] = []
         self.port = 0
         self._sockets: set[ServerConnection] = set()
@@ -57,7 +60,9 @@ class Stand:
         async def send() -> None:
             for message in said:
                 text = ENCODER.encode(message).decode()
-                await asyncio.gather(*(one.send(text) for one in self._sockets), return_exceptions=True)
+                await asyncio.gather(
+                    *(one.send(text) for one in self._sockets), return_exceptions=True
+                )
 
         asyncio.run_coroutine_threadsafe(send(), self._loop).result(5)
 
@@ -74,7 +79,9 @@ class Stand:
 
     async def _serve(self) -> None:
         server: Server
-        async with serve(self._socket, "127.0.0.1", self.port, process_request=self._request, max_size=2**21) as server:
+        async with serve(
+            self._socket, "127.0.0.1", self.port, process_request=self._request, max_size=2**21
+        ) as server:
             self.port = next(iter(server.sockets)).getsockname()[1]
             self._ready.set()
             await self._stop
@@ -84,7 +91,9 @@ class Stand:
         if path == "/ws":
             return None if self.allow else Response(403, "Forbidden", Headers(), b"")
         if path == "/health":
-            return self._page(b'{"ok": true, "engine": "tmstream"}', "application/json")
+            return self._page(
+                json.dumps({"ok": True, "engine": self.engine}).encode(), "application/json"
+            )
         for prefix, folder in {"/tmstream.js": CLIENT / "tmstream.js", **self.folders}.items():
             if not path.startswith(prefix):
                 continue
@@ -92,13 +101,25 @@ class Stand:
             if found.is_dir():
                 found = found / "index.html"
             if found.is_file():
-                kind = {".js": "text/javascript", ".mjs": "text/javascript", ".jsonl": "application/jsonl"}
-                return self._page(found.read_bytes(), kind.get(found.suffix) or mimetypes.guess_type(found.name)[0] or "text/html")
+                kind = {
+                    ".js": "text/javascript",
+                    ".mjs": "text/javascript",
+                    ".jsonl": "application/jsonl",
+                }
+                return self._page(
+                    found.read_bytes(),
+                    kind.get(found.suffix) or mimetypes.guess_type(found.name)[0] or "text/html",
+                )
         return Response(HTTPStatus.NOT_FOUND, "Not Found", Headers(), b"")
 
     def _page(self, body: bytes, kind: str) -> Response:
         headers = Headers(
-            [("Content-Type", f"{kind}; charset=utf-8"), ("Content-Length", str(len(body))), ("Access-Control-Allow-Origin", "*"), ("Connection", "close")]
+            [
+                ("Content-Type", f"{kind}; charset=utf-8"),
+                ("Content-Length", str(len(body))),
+                ("Access-Control-Allow-Origin", "*"),
+                ("Connection", "close"),
+            ]
         )
         return Response(200, "OK", headers, body)
 
@@ -115,9 +136,19 @@ class Stand:
                 command = json.loads(text)
                 self.received.append(command)
                 try:
-                    reply = {"type": "reply", "id": command["id"], "ok": True, "result": self.answer(command) if self.answer else None}
+                    reply = {
+                        "type": "reply",
+                        "id": command["id"],
+                        "ok": True,
+                        "result": self.answer(command) if self.answer else None,
+                    }
                 except Exception as error:  # noqa: BLE001 - the page shall see it
-                    reply = {"type": "reply", "id": command["id"], "ok": False, "error": {"code": "input", "message": str(error)}}
+                    reply = {
+                        "type": "reply",
+                        "id": command["id"],
+                        "ok": False,
+                        "error": {"code": "input", "message": str(error)},
+                    }
                 await socket.send(json.dumps(reply))
         finally:
             self._sockets.discard(socket)

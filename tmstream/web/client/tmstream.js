@@ -83,9 +83,20 @@
     return [...new Set(found)];
   }
 
-  /** Say in a sketch writer's words why no connection came about. Asks /health, which answers any page. */
-  async function diagnose(address) {
-    const url = new URL(address);
+  /** Who is at this address? Asks /health, which answers any page: "tmstream", "another", or null for nobody. */
+  async function whoIsAt(address) {
+    try {
+      const answer = await fetch(healthAddress(new URL(address)), { cache: "no-store", signal: AbortSignal.timeout(3000) });
+      const said = await answer.json().catch(() => null);
+      return said?.engine === "tmstream" ? "tmstream" : "another";
+    } catch {
+      return null;
+    }
+  }
+
+  /** Say in a sketch writer's words why none of these addresses gave a connection. */
+  async function diagnose(addresses) {
+    const url = new URL(addresses.at(-1));
     const place = url.host;
     const page = root.location;
     if (!page || typeof document === "undefined") {
@@ -108,13 +119,11 @@
     if (permission === "prompt" && secure) {
       return { code: "ask", text: "Your browser wants to be asked first, before this page may reach tmstream on this computer.", button: "Connect" };
     }
-    try {
-      const answer = await fetch(healthAddress(url), { cache: "no-store", signal: AbortSignal.timeout(3000) });
-      const said = await answer.json().catch(() => null);
-      if (said?.engine !== "tmstream") {
-        return { code: "wrong_port", text: `Something answers at ${place}, but it is not tmstream. Which address did tmstream print when it started? Write it here: tmstream.connect("localhost:8765")` };
-      }
-    } catch {
+    const found = await Promise.all(addresses.map(whoIsAt));
+    if (!found.includes("tmstream") && found.at(-1) === "another") {
+      return { code: "wrong_port", text: `Something answers at ${place}, but it is not tmstream. Which address did tmstream print when it started? Write it here: tmstream.connect("localhost:8765")` };
+    }
+    if (!found.includes("tmstream")) {
       const inside = framed && secure ? " If it does run: this page sits inside a frame; open it in a tab of its own." : "";
       return { code: "not_running", text: `tmstream is not running at ${place}. Start it in a terminal: tmstream run PIPELINE.${inside}` };
     }
@@ -245,9 +254,10 @@
       this.tries += 1;
       this.timer = setTimeout(() => this.dial(), wait);
       if (was) return; // a restart of the engine is no problem yet
+      if (this.tm._resting()) return;
       const found = event && event.reason
         ? { code: "refused", text: `tmstream hung up: ${event.reason}` }
-        : await diagnose(address);
+        : await diagnose(this.addresses);
       if (this.closed || this.greeted) return;
       this.tm._problem(found, () => this.knock(address));
     }
@@ -388,6 +398,8 @@
       this._patience = setTimeout(this._settle, this.options.timeoutMs ?? READY_MS);
       if (typeof this._patience.unref === "function") this._patience.unref();
       this._listenToKeys();
+      // A page opened with #take does not look for an engine: it may be a gallery on somebody's web space.
+      if (!address && /(^#|&)take\b/.test(root.location?.hash ?? "")) address = this.options.take;
       if (address && /\.(jsonl|ndjson)([?#]|$)/.test(address)) {
         this._take = new Take(address, this.options.loop, this);
       } else {
@@ -566,6 +578,12 @@
       return !this.options.take || (this.options.needs || []).every((stream) => (hello.streams || []).includes(stream));
     }
 
+    /** A take stands in for the engine: nobody needs to be told why. */
+    _resting() {
+      if (this.options.take) this._fallBack();
+      return Boolean(this._take);
+    }
+
     _fallBack() {
       this._take ??= new Take(this.options.take, this.options.loop, this);
     }
@@ -574,6 +592,7 @@
       if (this._ignored(message.subject === null ? "audio" : "body", message.t_us, message.spaces)) return;
       const results = message.results.map((part) => ({ ...part, label: clean(part.label) }));
       const label = message.label === null ? null : clean(message.label);
+      for (const part of results) if (!this.labels.includes(part.label)) this.labels.push(part.label); // taught since
       const answer = { ...message, label, results, seenMs: nowMs() };
       this._answers.set(message.subject, answer);
       if (message.subject !== null) {
@@ -661,8 +680,7 @@
     }
 
     _problem(found, onClick) {
-      if (this.options.take && !this._take) return this._fallBack();
-      if (this._take && found.code !== "take") return undefined; // the show goes on from the take
+      if (found.code !== "take" && this._resting()) return undefined; // the show goes on
       if (this.problem !== found.text) {
         console.warn(`tmstream: ${found.text}`);
         if (!this.options.quiet) this._notice.show(found.text, found.button, onClick);

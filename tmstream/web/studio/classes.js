@@ -110,7 +110,8 @@ export class Classes {
     const first = take.find((one) => one.phase === "final") ?? take[Math.floor(take.length / 2)];
     const picture = this.pictures.get(first.id) ?? this.app.clips.thumbnail(first);
     this.pictures.set(first.id, picture);
-    const about = [first.space, first.person, first.negative ? "was wrong" : null, take.length > 1 && `${take.length} examples`].filter(Boolean).join(" · ");
+    const several = new Set(this.app.examples.map((one) => one.space)).size > 1;
+    const about = [several && first.space, first.person, first.negative ? "was wrong" : null, take.length > 1 && `${take.length} examples`].filter(Boolean).join(" · ") || "1 example";
     const play = h("button.play", { type: "button", "data-key": `play ${first.id}`, title: about, "aria-label": `Play: ${first.label}, ${about}`, onclick: () => this.app.try(this.app.clips.play(picture)) }, picture);
     return h("li", { className: first.negative ? "negative" : "" }, play, h("small", {}, about),
       this.app.wire.mayTeach && h("button.quiet.remove", { type: "button", "data-key": `remove ${first.id}`, "aria-label": `Delete this take of ${first.label}`, title: "Delete", disabled: this.app.locked, onclick: () => this.app.change("delete_examples", { ids: take.map((one) => one.id) }) }, "✕"));

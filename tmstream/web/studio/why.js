@@ -2,7 +2,7 @@
 import { fill, h, inkOf, panel, percent } from "./dom.js";
 import { REASONS } from "./live.js";
 
-const KEPT = 14;
+const KEPT = 8;
 const NEW_AFTER_US = 900_000; // the same answer again within this time is the same moment
 
 export class Why {

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import mmap
 import os
-import secrets
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -18,6 +15,7 @@ import numpy as np
 
 from ..core.errors import DeviceError, InputError
 from ..core.packet import Float32, UInt8
+from .child import exactly, new_memory
 from .landmarker_worker import (
     FORGET,
     FRAME_BYTES,
@@ -65,19 +63,18 @@ class _Worker:
     """One living process and the memory it reads pictures from."""
 
     def __init__(self, job: Job) -> None:
-        self.memory, descriptor, name = _picture_memory()
+        self.memory, descriptor, name = new_memory(FRAME_BYTES)
         life, self._life = os.pipe()
         keep = (life,) if descriptor is None else (life, descriptor)
         env = dict(os.environ)
         shut_proxies(env)
         # One thread a pool: two models share two cores with everything else.
         env |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "GLOG_minloglevel": "3"}
-        arguments = [*map(str, job[:-1]), name]
         windows = sys.platform == "win32"
+        arguments = [*map(str, job[:-1]), name, "-1" if windows else str(life)]
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", f"{__package__}.landmarker_worker", *arguments]
-                + ["-1" if windows else str(life)],
+                [sys.executable, "-m", f"{__package__}.landmarker_worker", *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -106,23 +103,6 @@ class _Worker:
         self.replies.close()
         os.close(self._life)
         self.memory.close()
-
-
-def _picture_memory() -> tuple[mmap.mmap, int | None, str]:
-    """Return memory for one picture, its descriptor (POSIX), and what the worker calls it.
-
-    It has no name in the file system, so nothing is left behind however both processes end.
-    """
-    if sys.platform == "win32":
-        name = f"tmstream-{secrets.token_hex(8)}"
-        return mmap.mmap(-1, FRAME_BYTES, tagname=name), None, name
-    if sys.platform == "linux":
-        descriptor = os.memfd_create("tmstream-picture")
-    else:
-        descriptor, path = tempfile.mkstemp(prefix="tmstream-picture-")
-        Path(path).unlink()
-    os.ftruncate(descriptor, FRAME_BYTES)
-    return mmap.mmap(descriptor, FRAME_BYTES), descriptor, str(descriptor)
 
 
 class Landmarker:
@@ -167,7 +147,9 @@ class Landmarker:
             self._keeper = threading.Thread(target=self._keep, name="landmarker", daemon=True)
             self._keeper.start()
 
-    def detect(self, pixels: UInt8, elapsed_ms: float = 33.0, *, still: bool = False) -> list[Found]:
+    def detect(
+        self, pixels: UInt8, elapsed_ms: float = 33.0, *, still: bool = False
+    ) -> list[Found]:
         """Return everybody found in uint8 RGB ``pixels`` (h, w, 3).
 
         ``elapsed_ms`` since the last frame; ``still`` for a picture that follows no other.
@@ -243,8 +225,8 @@ class Landmarker:
 
     def _reply(self, worker: _Worker, serial: int) -> tuple[int, bytes]:
         """Read one reply; the keeper ends the process, and so this read, when it is overdue."""
-        answered, size, kind, count = REPLY.unpack(_exactly(worker.replies, REPLY.size))
-        content = _exactly(worker.replies, size)
+        answered, size, kind, count = REPLY.unpack(exactly(worker.replies, REPLY.size))
+        content = exactly(worker.replies, size)
         if kind != 0 or answered != serial:
             raise ValueError(content.decode(errors="replace").splitlines()[:1] or "out of step")
         return count, content
@@ -292,14 +274,3 @@ class Landmarker:
             if self._worker is not None:
                 self._worker.end(2.0)
                 self._worker = None
-
-
-def _exactly(pipe: IO[bytes], size: int) -> bytes:
-    """Read ``size`` bytes; raises `EOFError` as OSError when the process is gone."""
-    content = pipe.read(size) or b""
-    while len(content) < size:
-        more = pipe.read(size - len(content))
-        if not more:
-            raise OSError("it ended")
-        content += more
-    return content

@@ -9,14 +9,14 @@ costs one process. Started by `landmarker.Landmarker`, never by hand.
 from __future__ import annotations
 
 import ctypes
-import mmap
 import os
 import signal
 import struct
 import sys
-import threading
 from collections.abc import MutableMapping
 from typing import IO, Any, Literal, NamedTuple
+
+from .child import die_with_owner, open_memory
 
 #: Bytes of the shared picture: 16 megapixels of RGB. Pages that are never touched cost nothing.
 FRAME_BYTES = 16_000_000 * 3
@@ -36,7 +36,7 @@ class Job(NamedTuple):
 
     task: str  #: "body" or "hands"
     model: str
-    count: int  #: most people or hands to look for
+    most: int  #: people or hands to look for
     detection: float  #: lowest score of a new one
     presence: float  #: lowest score to keep following one
     memory: str  #: descriptor (POSIX) or name (Windows) of the shared picture
@@ -90,20 +90,6 @@ def shut_sockets() -> bool:
     return bool(prctl(set_seccomp, filter_mode, ctypes.byref(header), 0, 0) == 0)
 
 
-def die_with_owner(life: IO[bytes]) -> None:
-    """End when the owner does, however it ends: by signal on Linux, by end of file everywhere."""
-    if sys.platform == "linux":
-        set_parent_death_signal = 1
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL, 0, 0, 0)
-
-    def watch() -> None:
-        while life.read(1):
-            pass
-        os._exit(0)
-
-    threading.Thread(target=watch, name="owner", daemon=True).start()
-
-
 class Graphs:
     """MediaPipe's two graphs for one job: one that follows a stream, one for single pictures.
 
@@ -128,7 +114,7 @@ class Graphs:
                 vision.PoseLandmarkerOptions(
                     base_options=base,
                     running_mode=mode,
-                    num_poses=job.count,
+                    num_poses=job.most,
                     min_pose_detection_confidence=job.detection,
                     min_pose_presence_confidence=job.presence,
                     min_tracking_confidence=job.presence,
@@ -138,7 +124,7 @@ class Graphs:
             vision.HandLandmarkerOptions(
                 base_options=base,
                 running_mode=mode,
-                num_hands=job.count,
+                num_hands=job.most,
                 min_hand_detection_confidence=job.detection,
                 min_hand_presence_confidence=job.presence,
                 min_tracking_confidence=job.presence,
@@ -190,13 +176,6 @@ def packed(task: str, result: Any) -> tuple[int, bytes]:
     return len(found), b"".join(parts)
 
 
-def shared_picture(memory: str) -> mmap.mmap:
-    """Return the picture memory the owner made."""
-    if sys.platform == "win32":
-        return mmap.mmap(-1, FRAME_BYTES, tagname=memory)
-    return mmap.mmap(int(memory), FRAME_BYTES)
-
-
 def serve(job: Job, requests: IO[bytes], replies: IO[bytes]) -> None:
     """Answer requests until the owner closes its end."""
     import numpy as np
@@ -205,7 +184,7 @@ def serve(job: Job, requests: IO[bytes], replies: IO[bytes]) -> None:
         replies.write(REPLY.pack(serial, len(content), kind, count) + content)
         replies.flush()
 
-    picture = shared_picture(job.memory)
+    picture = open_memory(job.memory, FRAME_BYTES)
     try:
         graphs = Graphs(job)
     # The owner turns it into one line; MediaPipe raises ValueError, RuntimeError and others.
@@ -234,7 +213,7 @@ def main(arguments: list[str]) -> None:
     shut_proxies(os.environ)
     shut_sockets()
     task, model, count, detection, presence, memory, life = arguments
-    die_with_owner(os.fdopen(int(life), "rb", 0)) if int(life) >= 0 else None
+    die_with_owner(os.fdopen(int(life), "rb", 0) if int(life) >= 0 else None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle
     # Whatever the library prints must not land among the replies.
     replies = os.fdopen(os.dup(1), "wb")

@@ -1,4 +1,4 @@
-"""The door to Pillow: one picture from a file or from bytes, with its size checked before its pixels."""
+"""The door to Pillow: one picture from a file or bytes, its size checked before its pixels."""
 
 from __future__ import annotations
 
@@ -48,6 +48,6 @@ def decode_picture(what: Path | bytes) -> UInt8:
                 return np.array(upright.convert("RGB"))
         except InputError:
             raise
-        # Decoders raise OSError, SyntaxError, struct.error, EOFError, warnings...: a file is hostile.
+        # Decoders raise OSError, SyntaxError, struct.error, EOFError, warnings and more.
         except Exception as error:
             raise InputError(f"{name}: cannot be read as a picture ({error})") from error

@@ -19,7 +19,7 @@ from ._ahead import read_ahead
 class Pictures:
     """One picture, or all pictures of a folder by name, ``every_s`` seconds apart from time 0.
 
-    Before each comes a `Gap`: nothing of one picture (a tracked person, smoothing) reaches the next.
+    Before each comes a `Gap`: nothing of one picture (a person, smoothing) reaches the next.
 
         cam: {type: pictures, path: photos}
     """

@@ -92,7 +92,7 @@ class VideoFile:
                     continue
                 t_us = max(last_us + 1, round(file_us) - start_us)
                 last_us = t_us
-                rgb = np.ascontiguousarray(pixels[:, :, ::-1])
+                rgb = np.ascontiguousarray(pixels[:, :, ::-1], np.uint8)
                 yield Packet(t_us, Image(rgb))
             if last_us < 0:
                 raise InputError(f"{self.path}: holds no frame that can be read in that span")

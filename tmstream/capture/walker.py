@@ -1,4 +1,4 @@
-"""A person made of arithmetic, who stands, waves, draws circles, swipes and squats: no camera needed."""
+"""A person made of arithmetic, who stands, waves, circles, swipes and squats: no camera needed."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ THIGH, SHIN = 0.24, 0.24
 CHEST_Y, HIP_Y, SHOULDER_X, HIP_X = 0.18, 0.48, 0.115, 0.075
 
 ASPECT = 4 / 3
+CHALK = (235, 235, 225)
 #: How unsteady a landmarker's points are, as a share of the body's height.
 JITTER = 0.002
 
@@ -118,7 +119,9 @@ def _ramp(t_s: float, begin_s: float, end_s: float) -> float:
     return share * share * (3 - 2 * share)
 
 
-def _between(start: tuple[float, float], end: tuple[float, float], share: float) -> tuple[float, float]:  # fmt: skip
+def _between(
+    start: tuple[float, float], end: tuple[float, float], share: float
+) -> tuple[float, float]:
     return start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1])
 
 
@@ -207,8 +210,8 @@ def body_points(stance: Stance, size: float, centre: float, aspect: float) -> Fl
         knee = hip + np.array([sign * 0.06 * stance.depth, THIGH - drop * 0.6])
         ankle = np.array([sign * (HIP_X + 0.03 * stance.depth), HIP_Y + THIGH + SHIN - drop])
         at[[23 + side, 25 + side, 27 + side]] = hip, knee, ankle
-        at[29 + side] = ankle + [0.0, 0.02]
-        at[31 + side] = ankle + [sign * 0.02, 0.035]
+        at[29 + side] = ankle[0], ankle[1] + 0.02
+        at[31 + side] = ankle[0] + sign * 0.02, ankle[1] + 0.035
     at[:, 1] += drop  # the feet stay where they are
     at[:, 0] += stance.sway
     points = np.ones((33, 4))
@@ -244,7 +247,8 @@ def drawing(bodies: list[Float32], height: int = 480) -> UInt8:
         at = (points[:, :2] * [width, height]).round().astype(int)
         thick = max(1, round(0.02 * float(np.ptp(points[:, 1])) * height))
         for start, end in BONES:
-            cv2.line(board, tuple(map(int, at[start])), tuple(map(int, at[end])), (235, 235, 225), thick)  # fmt: skip
+            ends = tuple(map(int, at[start])), tuple(map(int, at[end]))
+            cv2.line(board, *ends, CHALK, thick)
         radius = max(2, round(1.4 * abs(int(at[7][0]) - int(at[8][0])) / 2))
-        cv2.circle(board, tuple(map(int, at[0])), radius, (235, 235, 225), -1)
+        cv2.circle(board, tuple(map(int, at[0])), radius, CHALK, -1)
     return board

@@ -1,4 +1,4 @@
-"""How somebody stands, as a vector: where limbs point and how joints bend, at any size and place."""
+"""How somebody stands, as a vector: where limbs point, how joints bend, at any size and place."""
 
 from __future__ import annotations
 
@@ -95,7 +95,8 @@ class BodyEmbedding:
         vector = body_vector(data.points, data.aspect, self.parts)
         if self.either_side:
             other = body_vector(mirrored(data.points), data.aspect, self.parts)
-            vector = np.concatenate([vector + other, np.abs(vector - other)]) / 2
+            both = np.concatenate([vector + other, np.abs(vector - other)])
+            vector = (both / 2).astype(np.float32)
         yield packet.with_data(Embedding(vector, space, packet.t_us, data.subject, self._source))
 
 

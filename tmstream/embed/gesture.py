@@ -110,7 +110,7 @@ class GestureEmbedding:
 
 
 class _Person:
-    """One subject's movements; the body's size is learned slowly, so that bending is not shrinking."""
+    """One subject's movements; its size is learned slowly, so that bending is not shrinking."""
 
     def __init__(self) -> None:
         self.segmenter = MovementSegmenter()

@@ -22,8 +22,8 @@ SPACE = "image"
 SIDE = 224  #: pixels the model sees
 SMALLEST = 8  #: a smaller region shows nothing
 
-#: The whole middle square, and its inner part mirrored, averaged: with 5 examples a label each alone
-#: gives .89 on groceries and .66 on clothes, together .91 and .67; a third view gains nothing.
+#: The whole middle square, and its inner part mirrored, averaged: with 5 examples a label the first
+#: alone gives .89 on groceries, both .91; a third view gains nothing.
 INNER = 0.875
 
 
@@ -73,7 +73,7 @@ class ImageEmbedding:
         return self._fingerprint
 
     def process(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
-        """Yield the vector of a picture; pictures in between, at more than ``hz``, are passed over."""
+        """Yield the vector of a picture; those in between, at more than ``hz``, are passed over."""
         assert self._model is not None
         if self._next_us is not None and self._last_us <= packet.t_us < self._next_us:
             self._last_us = packet.t_us
@@ -113,7 +113,7 @@ def cut(pixels: UInt8, region: list[float] | None) -> UInt8:
 
 
 def views(pixels: UInt8) -> Float32:
-    """Return what the model is shown of a picture: float32 (2, 3, 224, 224), (value - 127) / 128."""
+    """Return what the model is shown: float32 (2, 3, 224, 224), (value - 127) / 128."""
     import cv2
 
     height, width, _ = pixels.shape

@@ -32,7 +32,7 @@ class OneEuro:
         self._slope: Float32 | None = None
 
     def __call__(self, t_us: int, value: Float32, unit: float = 1.0) -> Float32:
-        """Return the filtered ``value`` (any shape); ``unit`` is the length that speed counts in."""
+        """Return ``value`` (any shape) filtered; ``unit`` is the length that speed counts in."""
         last = self._value
         elapsed_s = (t_us - self._t_us) / 1e6
         if last is None or last.shape != value.shape or not 0 < elapsed_s < self.reset_s:

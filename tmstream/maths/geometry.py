@@ -21,15 +21,6 @@ BODY_PAIRS = (
     *((n, n + 1) for n in range(11, 33, 2)),
 )
 
-#: Names of the body points, as tables of landmarks spell their columns.
-BODY_NAMES = (
-    "nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer "
-    "left_ear right_ear mouth_left mouth_right left_shoulder right_shoulder left_elbow "
-    "right_elbow left_wrist right_wrist left_pinky right_pinky left_index right_index "
-    "left_thumb right_thumb left_hip right_hip left_knee right_knee left_ankle right_ankle "
-    "left_heel right_heel left_foot_index right_foot_index"
-).split()
-
 #: Wrist, then four points of thumb, index, middle, ring and little finger, base first.
 HAND_FINGERS = tuple(tuple(range(base, base + 4)) for base in (1, 5, 9, 13, 17))
 
@@ -56,17 +47,17 @@ def box_of(points: Float32, aspect: float) -> tuple[float, float, float, float]:
 
 def middle(points: Float32, pair: tuple[int, int]) -> Float32:
     """Return the point halfway between two."""
-    return (points[pair[0]] + points[pair[1]]) / np.float32(2)
+    return np.asarray((points[pair[0]] + points[pair[1]]) / np.float32(2))
 
 
 def length(vectors: Float32) -> Float32:
     """Return the Euclidean length along the last axis."""
-    return np.sqrt(np.sum(vectors * vectors, axis=-1))
+    return np.asarray(np.sqrt(np.sum(vectors * vectors, axis=-1)))
 
 
 def unit(vectors: Float32) -> Float32:
     """Return vectors of length 1 along the last axis; nothing stays nothing."""
-    return vectors / np.maximum(length(vectors)[..., None], np.float32(1e-6))
+    return np.asarray(vectors / np.maximum(length(vectors)[..., None], 1e-6), vectors.dtype)
 
 
 def angle(one: Float32, joint: Float32, other: Float32) -> float:

@@ -99,8 +99,8 @@ def movement_vector(movement: Movement) -> Float32:
     """Return the shape of a movement, (36 a track,): the same for fast and slow, large and small.
 
     For every track: its path in `STEPS` points equally far apart in time, turned into shares of the
-    movement's own extent; and what does not depend on how often a wave swings: where it was, how far
-    it went each way, how it turned, how much of its way was in vain.
+    movement's own extent; and what does not depend on how often a wave swings: where it was, how
+    far it went each way, how it turned, how much of its way was in vain.
     """
     steps = np.linspace(movement.times_us[0], movement.times_us[-1], STEPS)
     count = movement.tracks.shape[1]

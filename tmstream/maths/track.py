@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -43,7 +44,8 @@ class _Track:
     def expected(self, t_us: int) -> Vector:
         """Return where its centre should be, if it goes on and slows down while unseen."""
         elapsed_s = (t_us - self.t_us) / 1e6
-        return self.centre + self.motion * MOTION_S * (1 - np.exp(-elapsed_s / MOTION_S))
+        reach_s = MOTION_S * (1 - float(np.exp(-elapsed_s / MOTION_S)))
+        return np.asarray(self.centre + self.motion * reach_s)
 
 
 class Tracker:
@@ -96,10 +98,9 @@ class Tracker:
         unseen_s = (t_us - track.t_us) / 1e6
         if distance > GATE + GATE_PER_S * min(unseen_s, 1.0):
             return None
-        growth = abs(
-            np.log(max(float(_size(one).max()), 1e-6) / max(float(track.size.max()), 1e-6))
-        )
-        other = OTHER_SIDE * (_leaning(one) * track.leaning < 0)
+        now, before = float(_size(one).max()), float(track.size.max())
+        growth = abs(math.log(max(now, 1e-6) / max(before, 1e-6)))
+        other = OTHER_SIDE if _leaning(one) * track.leaning < 0 else 0.0
         return distance + 0.2 * min(growth, 2.0) + other
 
 

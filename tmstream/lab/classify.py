@@ -97,23 +97,24 @@ class Head:
         self._part.__exit__()
 
     def answers(self, heard: Heard) -> list[Packet[Scores]]:
-        """Return the head's answer to each embedding of a sample."""
+        """Return the head's answers to a sample.
+
+        Where several spaces speak about one moment, the last answer is the one that heard them all.
+        """
         start_us, last_us = self._now_us, 0
-        found: list[Packet[Scores]] = []
+        found: dict[tuple[str | None, int], Packet[Scores]] = {}
         for giver, packet in heard.packets:
             if not isinstance(packet.data, Embedding):
                 continue
             last_us = max(last_us, packet.data.end_us)
             shifted = Packet(packet.t_us + start_us, replace_times(packet.data, start_us))
-            found += [
-                made
-                for _, made in self._part.push(giver, shifted)
-                if isinstance(made.data, Scores) and made.data.phase == packet.data.phase
-            ]
+            for _, made in self._part.push(giver, shifted):
+                if isinstance(made.data, Scores):
+                    found[made.data.subject, packet.data.end_us] = made
         self._now_us = start_us + last_us + APART_US
         for feed in self._feeds:
             self._part.push(feed, Packet(self._now_us - 1, Gap("another sample")))
-        return found
+        return list(found.values())
 
 
 def _gives(slot: Any) -> tuple[type, ...]:

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.lab.conftest import RATE_HZ, sound
+from tmstream.lab.lint import Finding, lint
+from tmstream.store.clips import from_audio
+from tmstream.store.project import NewExample, Project
+
+RNG = np.random.default_rng(5)
+CENTRES = {"clap": np.eye(8)[0] * 4, "hum": np.eye(8)[1] * 4}
+
+
+def example(label: str, take: str, near: str | None = None, **more) -> NewExample:
+    vector = CENTRES[near or label] + RNG.normal(0, 0.3, 8)
+    return NewExample(
+        label=label, space="audio", vector=vector.astype(np.float32), take=take, **more
+    )
+
+
+def healthy() -> list[NewExample]:
+    return [
+        example(label, f"{label} {i}", person="anna" if i % 2 else "bo")
+        for label in CENTRES
+        for i in range(8)
+    ]
+
+
+def found(project: Project, kind: str) -> list[Finding]:
+    return [one for one in lint(project) if one.kind == kind]
+
+
+def test_nothing_is_wrong_with_good_examples(project: Project) -> None:
+    project.add(healthy())
+    assert lint(project) == []
+
+
+def test_an_empty_project_has_nothing_to_mend(project: Project) -> None:
+    assert lint(project) == []
+
+
+def test_one_recording_taught_twice(project: Project) -> None:
+    good = healthy()
+    copy = NewExample(label="clap", space="audio", vector=good[0].vector, take="again", person="bo")
+    project.add([*good, copy])
+    (one,) = found(project, "duplicate")
+    assert one.label == "clap"
+    assert "again" in one.what
+
+
+def test_one_recording_under_two_labels(project: Project) -> None:
+    good = healthy()
+    copy = NewExample(label="hum", space="audio", vector=good[0].vector, take="again", person="bo")
+    project.add([*good, copy])
+    assert any("as clap and as hum" in one.what for one in found(project, "mislabelled"))
+
+
+def test_a_clap_among_the_hums(project: Project) -> None:
+    project.add([*healthy(), example("hum", "wrong one", near="clap", person="bo")])
+    (one,) = found(project, "mislabelled")
+    assert "wrong one" in one.what
+    assert "clap" in one.remedy
+
+
+@pytest.mark.parametrize(
+    ("samples", "kind"),
+    [
+        (sound("clap", 1) * 0.001, "silent"),
+        (np.clip(sound("hum", 1) * 50, -1, 1), "clipped"),
+    ],
+)
+def test_takes_too_quiet_or_too_loud(project: Project, samples: np.ndarray, kind: str) -> None:
+    clip = from_audio(samples.reshape(-1, 1), RATE_HZ)
+    project.add([*healthy(), example("clap", "bad", person="bo", clip=clip)])
+    (one,) = found(project, kind)
+    assert one.label == "clap"
+
+
+def test_too_few_of_one_label(project: Project) -> None:
+    project.add([one for one in healthy() if one.label == "hum" or one.take == "clap 0"])
+    assert [one.label for one in found(project, "unbalanced")] == ["clap"]
+
+
+def test_one_person_only(project: Project) -> None:
+    project.add([one for one in healthy() if one.person == "bo"])
+    assert found(project, "one person")

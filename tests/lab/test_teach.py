@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from tests.lab.conftest import RATE_HZ, sound, sounds_folder
+from tmstream.core.errors import InputError
+from tmstream.engine.registry import Registry
+from tmstream.engine.spec import Pipeline
+from tmstream.lab import choice
+from tmstream.lab.classify import Answer, classify
+from tmstream.lab.pool import Pool
+from tmstream.lab.reembed import reembed
+from tmstream.lab.samples import Sample, find
+from tmstream.lab.teach import Tally, teach
+from tmstream.lab.tune import search, silence
+from tmstream.store.project import Project
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return sounds_folder(tmp_path_factory.mktemp("sounds"), 4)
+
+
+def taught(project: Project, pipeline: Pipeline, samples: list[Sample], **how) -> dict[str, Tally]:
+    with Pool(pipeline, Registry.installed()) as pool:
+        return teach(project, pool, samples, **how)
+
+
+def asked(project: Project, pipeline: Pipeline, samples: list[Sample]) -> list[Answer]:
+    return list(classify(project, pipeline, Registry.installed(), samples))
+
+
+def test_what_is_taught_is_recognised_and_all_of_it_is_one_step(
+    tmp_path: Path, folder: Path, project: Project, pipeline: Pipeline
+) -> None:
+    tallies = taught(project, pipeline, find([folder]), settings={choice.SETTING: "sound"})
+    assert {label: tally.taken for label, tally in tallies.items()} == dict.fromkeys(
+        ("clap", "hum", "whistle"), 4
+    )
+    assert project.setting("space:audio"), "what made the vectors is kept beside them"
+    fresh = sounds_folder(tmp_path / "fresh", 6)
+    samples = [one for one in find([fresh]) if one.file.stem in "45"]
+    answers = asked(project, pipeline, samples)
+    assert [one.label for one in answers] == [sample.label for sample in samples]
+    for one in answers:
+        assert [result.label for result in one.results] == sorted(
+            ("clap", "hum", "whistle"),
+            key=lambda label: [r.label for r in one.results].index(label),
+        )
+        assert sum(result.confidence for result in one.results) == pytest.approx(1.0, abs=1e-6)
+        assert one.neighbours[0].label == one.label
+    project.undo()
+    assert project.examples() == []
+    assert project.setting(choice.SETTING) is None
+
+
+def test_the_same_file_twice_is_taught_once_until_it_is_deleted(
+    folder: Path, project: Project, pipeline: Pipeline
+) -> None:
+    samples = find([folder / ".."])[:0] or find([folder])
+    taught(project, pipeline, samples)
+    before = [one.id for one in project.examples()]
+    again = taught(project, pipeline, samples)
+    assert [one.id for one in project.examples()] == before
+    assert all(tally.known == 4 and not tally.taken for tally in again.values())
+    project.delete_label("clap")
+    third = taught(project, pipeline, samples)
+    assert (third["clap"].taken, third["hum"].taken) == (4, 0)
+    assert Counter(one.label for one in project.examples())["clap"] > 0
+
+
+def test_a_limit_takes_of_as_many_people_as_there_are(
+    folder: Path, project: Project, pipeline: Pipeline
+) -> None:
+    people = {0: "anna", 1: "anna", 2: "anna", 3: "bo"}
+    samples = [
+        replace(one, groups={"person": people[int(one.file.stem)]}) for one in find([folder])
+    ]
+    tallies = taught(project, pipeline, samples, limit=2)
+    assert tallies["clap"].left == 2
+    assert {one.person for one in project.examples(label="clap")} == {"anna", "bo"}
+
+
+def test_a_silent_sample_makes_room_for_the_next(
+    tmp_path: Path, project: Project, pipeline: Pipeline
+) -> None:
+    folder = sounds_folder(tmp_path, 2, ("clap",))
+    soundfile.write(folder / "clap" / "0.wav", [0.0] * RATE_HZ, RATE_HZ)
+    (folder / "clap" / "1b.wav").write_bytes(b"no")
+    soundfile.write(folder / "clap" / "2.wav", sound("clap", 9), RATE_HZ)
+    tally = taught(project, pipeline, find([folder]), limit=2)["clap"]
+    assert tally.taken == 2
+    assert tally.skipped == {"silent": 1, "cannot decode": 1}
+
+
+def test_an_undecodable_sample_is_answered_as_such_among_the_others(
+    tmp_path: Path, folder: Path, project: Project, pipeline: Pipeline
+) -> None:
+    taught(project, pipeline, find([folder]))
+    (tmp_path / "broken.wav").write_bytes(b"broken")
+    soundfile.write(tmp_path / "quiet.wav", [0.0] * RATE_HZ, RATE_HZ)
+    good = folder / "hum" / "0.wav"
+    paths = [tmp_path / "broken.wav", good, tmp_path / "quiet.wav", tmp_path / "gone.wav"]
+    answers = asked(project, pipeline, find(paths))
+    assert [one.file for one in answers] == list(map(str, paths))
+    assert [(one.label, one.rejected) for one in answers] == [
+        (None, "cannot_decode"), ("hum", None), (None, "silence"), (None, "cannot_decode"),
+    ]  # fmt: skip
+    assert answers[2].results == []
+
+
+def test_another_embedder_is_refused_until_the_clips_are_embedded_again(
+    folder: Path, project: Project, pipeline: Pipeline, registry: Registry
+) -> None:
+    samples = find([folder])
+    taught(project, pipeline, samples[:-1])
+    count = len(project.examples())
+    project.set_settings({"space:audio": "an older model"})
+    with pytest.raises(InputError, match="tmstream reembed"):
+        taught(project, pipeline, samples)
+    told = reembed(project, pipeline, registry)
+    assert (told["audio"].done, told["audio"].lost) == (count, 0)
+    assert len(project.examples()) == count
+    assert taught(project, pipeline, samples)["whistle"].taken == 1, "and ids still know the files"
+    answers = asked(project, pipeline, samples)
+    assert [one.label for one in answers] == [sample.label for sample in samples]
+
+
+def test_reembedding_goes_on_where_it_was_stopped(
+    folder: Path, project: Project, pipeline: Pipeline, registry: Registry
+) -> None:
+    taught(project, pipeline, find([folder]))
+    seen = 0
+
+    def stop_half_way() -> None:
+        nonlocal seen
+        seen += 1
+        if seen == 8:
+            raise KeyboardInterrupt
+
+    before = [one.vector.tobytes() for one in project.examples()]
+    with pytest.raises(KeyboardInterrupt):
+        reembed(project, pipeline, registry, stop_half_way)
+    assert [one.vector.tobytes() for one in project.examples()] == before, "nothing half done"
+    assert reembed(project, pipeline, registry)["audio"].lost == 0
+
+
+def test_a_room_that_triggers_is_silenced_and_that_can_be_undone(
+    tmp_path: Path, folder: Path, project: Project, pipeline: Pipeline, registry: Registry
+) -> None:
+    taught(project, pipeline, find([folder]))
+    room = tmp_path / "room.wav"
+    soundfile.write(room, sound("hum", 77, lead_s=1.0), RATE_HZ)
+    sample = Sample(room, "room.wav", "sound")
+    before = [(one.id, one.negative) for one in project.examples()]
+    told = silence(project, pipeline, registry, sample)
+    assert (told.triggers_before, told.triggers_after) == (1, 0)
+    project.undo()
+    assert [(one.id, one.negative) for one in project.examples()] == before
+
+
+def test_a_search_keeps_only_what_is_better(
+    folder: Path, project: Project, pipeline: Pipeline
+) -> None:
+    taught(project, pipeline, find([folder]))
+    found = search(project, pipeline)
+    assert found.score_after >= found.score_before
+    kept = {name: project.setting(f"nodes.head.{name}") for name in ("k", "strictness")}
+    changed = found.after != found.before
+    assert kept == (found.after if changed else {"k": None, "strictness": None})

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ._compose import load, with_journal
 from ._progress import progress
 from ._project import json_option, opened, project_argument
+
+if TYPE_CHECKING:
+    from ..engine.registry import Registry
+    from ..engine.spec import Pipeline
+    from ..store.project import Project
 
 
 @click.command()
@@ -23,7 +29,7 @@ from ._project import json_option, opened, project_argument
 @click.option("--seconds", type=click.FloatRange(1, 600), help="The same, from the microphone now.")
 @click.option(
     "--ambient",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     metavar="RECORDING",
     help="A recording in which at most --max-per-hour answers are wanted.",
 )
@@ -55,6 +61,8 @@ def tune(
             from ._listen import record
 
             room = record(seconds, "the room: do not make any of your sounds")
+        if ambient is not None and ambient.is_dir():
+            return _keep_quiet(book, read, registry, ambient, max_per_hour, as_json)
         recording = room or ambient
         if recording is None:
             total = len(GRID["k"]) * len(GRID["strictness"])
@@ -87,6 +95,29 @@ def tune(
         click.echo("error: it still answers; teach that sound as a label of its own", err=True)
         return 1
     return 0
+
+
+def _keep_quiet(
+    book: Project, read: Pipeline, registry: Registry, folder: Path, most: float, as_json: bool
+) -> int:
+    """Set strictness and cooldown so that a recorded evening keeps the bound."""
+    import msgspec
+
+    from ..core.services import Commands
+    from ..engine.settings import PREFIX
+    from ..lab.ambient import ambient
+    from ..store.recording import Recording
+
+    services = [Commands(), book]
+    told = ambient(read, Recording.open(folder), registry, services, max_per_hour=most)
+    book.set_settings({PREFIX + key: value for key, value in told.chosen.settings.items()})
+    if as_json:
+        click.echo(msgspec.json.encode(told))
+    else:
+        for line in told.lines(most):
+            click.echo(line)
+        click.echo("set; tmstream undo takes it back")
+    return 0 if told.enough else 1
 
 
 def _said(settings: dict[str, object]) -> str:

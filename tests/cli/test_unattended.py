@@ -1,0 +1,255 @@
+"""Recording, replay, kiosk and sign from the command line, as a person types them."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from tmstream.cli import cli
+from tmstream.engine.registry import Registry
+from tmstream.engine.spec import parse
+from tmstream.lab import kiosk as lab
+from tmstream.lab.sign import sign
+from tmstream.store import logs
+from tmstream.store.project import NewExample, Project
+
+TAPE = """
+server: {port: 0}
+project: p.tms
+nodes:
+  mic:    {type: synthetic, seconds: 6}
+  sound:  {type: audio_embedding, from: mic}
+  head:   {type: knn, from: sound}
+  events: {type: events, from: head}
+  tape:   {type: recorder, from: [mic, events], path: takes}
+  out:    {type: websocket, from: [head, events]}
+"""
+
+
+def tmstream(*arguments: Any) -> Result:
+    return CliRunner().invoke(cli, [str(one) for one in arguments])
+
+
+def messages(result: Result) -> list[dict[str, Any]]:
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    return [
+        {k: v for k, v in one.items() if k != "latency"} for one in found if one["type"] != "status"
+    ]
+
+
+@pytest.fixture
+def tape(tmp_path: Path) -> Path:
+    (tmp_path / "p.yaml").write_text(TAPE)
+    return tmp_path
+
+
+def test_a_recording_replays_what_was_printed(tape: Path) -> None:
+    ran = tmstream("run", tape / "p.yaml", "--print", "--no-browser")
+    assert ran.exit_code == 0, ran.output
+    again = [tmstream("replay", tape / "takes", "--print", "--no-browser") for _ in range(2)]
+    assert messages(again[0]) == messages(again[1]) == messages(ran)
+    assert len(messages(ran)) > 10
+    assert len(list((tape / "takes").iterdir())) == 1  # a replay records nothing
+
+
+def test_what_other_settings_would_have_done(tape: Path) -> None:
+    assert tmstream("run", tape / "p.yaml", "--no-browser").exit_code == 0
+    told = tmstream("replay", tape / "takes", "--pipeline", tape / "p.yaml")
+    assert told.exit_code == 0, told.output
+    assert "0 events are the same" in told.output
+    missing = tmstream("replay", tape, "--print")
+    assert missing.exit_code == 1
+
+
+def test_tune_keeps_a_recorded_room_quiet(tape: Path) -> None:
+    assert tmstream("run", tape / "p.yaml", "--no-browser").exit_code == 0
+    rng = np.random.default_rng(0)
+    with Project.open(tape / "p.tms") as project:
+        vectors = rng.normal(0, 1, (6, 134)).astype(np.float32)
+        space = next(iter(project.spaces()), "audio")
+        project.add(
+            [NewExample("a" if i % 2 else "b", space, v, f"t{i}") for i, v in enumerate(vectors)]
+        )
+    told = tmstream(
+        "tune",
+        tape / "p.tms",
+        "--pipeline",
+        tape / "p.yaml",
+        "--ambient",
+        tape / "takes",
+        "--max-per-hour",
+        1,
+    )
+    if "dimension" in told.output:
+        pytest.fail(told.output)
+    assert "false alarms an hour" in told.output
+    assert "only 0.00 hours were recorded" in told.output
+
+
+def test_kiosk_installs_units_that_systemd_understands(
+    tape: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tape / "config"))
+    monkeypatch.setattr(sys, "platform", "linux")
+    told = tmstream(
+        "kiosk",
+        tape / "p.yaml",
+        "--install",
+        "--health-listen",
+        "0.0.0.0:8766",
+        "--page",
+        "demos/hello/",
+    )
+    assert told.exit_code == 0, told.output
+    unit = tape / "config/systemd/user/tmstream.service"
+    text = unit.read_text()
+    for line in ("Type=notify", "WatchdogSec=30", "Restart=always", "MemoryMax=2G", "IPAddressDeny=any",
+                 "IPAddressAllow=localhost", "StartLimitIntervalSec=0", "NoNewPrivileges=yes"):  # fmt: skip
+        assert line in text.splitlines()
+    assert f'"{tape / "p.yaml"}" "--health-listen" "0.0.0.0:8766"' in text
+    assert (
+        '"--show" "--page" "demos/hello/"' in (unit.parent / "tmstream-browser.service").read_text()
+    )
+    verify = shutil.which("systemd-analyze")
+    if verify is None:
+        pytest.skip("no systemd-analyze on this machine")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tape))
+    for name in ("tmstream.service", "tmstream-browser.service"):
+        done = subprocess.run(
+            [verify, "verify", "--user", unit.parent / name],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if "Failed to initialize manager" in done.stderr:
+            pytest.skip(f"systemd-analyze cannot run here: {done.stderr.strip()}")
+        assert (done.returncode, done.stderr) == (0, "")
+    broken = unit.with_name("broken.service")
+    broken.write_text(text.replace("Type=notify", "Type=notified"))  # the check can fail
+    done = subprocess.run(
+        [verify, "verify", "--user", broken], capture_output=True, text=True, check=False
+    )
+    assert "notified" in done.stderr
+
+
+def test_paths_with_odd_signs_reach_the_unit_whole() -> None:
+    units = lab.systemd_units(Path('/srv/100% "odd" $x/p.yaml'), [])
+    assert r'"/srv/100%% \"odd\" $$x/p.yaml"' in units["tmstream.service"]
+    assert "tmstream-browser.service" not in units
+
+
+def test_other_systems_get_text_that_parses(tmp_path: Path) -> None:
+    import plistlib
+    from xml.etree import ElementTree
+
+    task = lab.windows_task(Path("C:/a & b/p.yaml"), ["--port", "1"])
+    arguments = ElementTree.fromstring(task.encode()).findtext(".//{*}Arguments")
+    assert arguments == '"-m" "tmstream" "kiosk" "C:/a & b/p.yaml" "--port" "1"'
+    agent = plistlib.loads(lab.launch_agent(Path("/a & b/p.yaml"), ["--port", "1"]).encode())
+    assert agent["ProgramArguments"][3:] == ["kiosk", "/a & b/p.yaml", "--port", "1"]
+    assert agent["KeepAlive"] is True
+
+
+def test_an_exhibit_is_private_and_looked_after_unless_it_says_otherwise() -> None:
+    registry = Registry.installed()
+    text = "nodes: {mic: {type: microphone}, s: {type: audio_embedding, from: mic}, h: {type: knn, from: s}, o: {type: websocket, from: h}}"
+    made = lab.guarded(parse(text), registry)
+    assert made.private
+    care = made.nodes[-1]
+    assert (care.type, care.sources, care.params["chains"]) == (
+        "caretaker",
+        ("mic", "h"),
+        {"mic": ["s"]},
+    )
+    assert not lab.guarded(parse(text + "\nprivate: false"), registry).private
+    assert lab.guarded(made, registry) == made
+
+
+@pytest.mark.parametrize(("change", "words", "absent"), [
+    ("", ["Microphone in use", "Sound is turned into a few numbers", "No sound and no picture is ever written", "Nothing leaves this machine."], "building"),
+    ("private: false\n", ["kept with a short sound or picture", "last 20 seconds"], "ever written"),
+    ("server: {host: 0.0.0.0, insecure_lan: true}\n", ["in this building's network", "No sound and no picture leaves"], "Nothing leaves"),
+])  # fmt: skip
+def test_the_sign_says_what_the_pipeline_does(change: str, words: list[str], absent: str) -> None:
+    text = change + (
+        "project: p.tms\nnodes: {mic: {type: microphone}, s: {type: audio_embedding, from: mic},"
+        " h: {type: knn, from: s}, e: {type: events, from: h},"
+        " t: {type: recorder, from: [e], path: x, max_hours: 48}, o: {type: websocket, from: h}}"
+    )
+    registry = Registry.installed()
+    page = html.unescape(
+        re.sub(
+            r"<style>.*?</style>|<[^>]+>",
+            " ",
+            sign(lab.guarded(parse(text), registry), registry),
+            flags=re.DOTALL,
+        )
+    )
+    for one in [*words, "last 48 hours"]:
+        assert one in page
+    assert absent not in page
+
+
+def test_the_sign_names_raw_recording_and_escapes_what_it_is_told() -> None:
+    registry = Registry.installed()
+    text = "private: false\nnodes: {mic: {type: microphone}, t: {type: recorder, from: mic, path: x}, o: {type: osc, from: h, host: '<b>'}, s: {type: audio_embedding, from: mic}, h: {type: knn, from: s}}"
+    page = sign(parse(text), registry)
+    assert "Sound of the last 3 days." in page
+    assert "is sent to &lt;b&gt;" in page
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="systemd is for Linux")
+def test_kiosk_tells_systemd_and_ends_when_told(
+    tape: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole exhibit as systemd would start it: READY, fed, locked, seen from afar, ended."""
+    text = TAPE.replace("seconds: 6", "every_s: 2.0").replace("server", "realtime: true\nserver")
+    (tape / "p.yaml").write_text(re.sub(r"\n  tape:.*", "", text))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tape / "notify"))
+        systemd.settimeout(60)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tape / "notify"))
+        line = lab.command("kiosk", str(tape / "p.yaml"), "--health-listen", "127.0.0.1:0")
+        with subprocess.Popen(
+            line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as engine:
+            try:
+                began = time.monotonic()
+                assert systemd.recv(1000).startswith(b"READY=1\nWATCHDOG=1")
+                assert time.monotonic() - began < 30
+                assert systemd.recv(1000).startswith(b"WATCHDOG=1")
+                told = tmstream("kiosk", tape / "p.yaml", "--status")
+                assert (told.exit_code, "all is well" in told.output) == (0, True), told.output
+                port = re.search(
+                    r"health on port (\d+)", (logs.log_folder() / "tmstream.jsonl").read_text()
+                )
+                assert port is not None
+                with urlopen(f"http://127.0.0.1:{port[1]}/health", timeout=5) as answer:
+                    assert json.load(answer)["ok"] is True
+                engine.send_signal(signal.SIGTERM)
+                out, err = engine.communicate(timeout=15)
+                assert engine.returncode == 0, err
+                assert "#c=" not in out + err  # no one-time code ends in the journal
+            finally:
+                engine.kill()
+        last = b""
+        systemd.settimeout(0.1)
+        while last != b"STOPPING=1":
+            last = systemd.recv(1000)
+    with Project.open(tape / "p.tms") as project:
+        assert project.setting("locked") is True
+    assert tmstream("kiosk", tape / "p.yaml", "--status").exit_code == 1

@@ -56,9 +56,13 @@ class PowerStream:
 
     def __init__(self, window: Float32, hop: int, weights: Float32) -> None:
         """``weights`` is float32 ``(n_fft // 2 + 1, bands)``."""
-        self._window, self._hop, self._weights = window, hop, weights
+        self._window, self._hop = window, hop
+        # |X|^2 is re^2 + im^2: squared where they lie, each with its bin's weight.
+        self._weights = np.repeat(weights, 2, axis=0)
         self._tail = Tail(len(window))
         self._shaded = np.empty(len(window), np.float32)
+        self._spectrum = np.empty(len(window) // 2 + 1, np.complex64)
+        self._squares = self._spectrum.view(np.float32)
 
     def push(self, samples: Float32) -> Float32:
         """Take mono ``samples`` and return the rows they complete, float32 ``(rows, bands)``."""
@@ -66,13 +70,13 @@ class PowerStream:
         held = self._tail.extend(samples)
         rows = max(0, (len(held) - n_fft) // hop + 1)
         powers = np.empty((rows, self._weights.shape[1]), np.float32)
-        window, weights, shaded, rfft = self._window, self._weights, self._shaded, np.fft.rfft
+        window, weights, shaded = self._window, self._weights, self._shaded
+        spectrum, squares, rfft = self._spectrum, self._squares, np.fft.rfft
         for row in range(rows):
             np.multiply(held[row * hop : row * hop + n_fft], window, shaded)
-            spectrum = rfft(shaded)
-            power = spectrum.real**2
-            power += spectrum.imag**2
-            np.dot(power, weights, powers[row])
+            rfft(shaded, out=spectrum)
+            np.multiply(squares, squares, squares)
+            np.dot(squares, weights, powers[row])
         self._tail.drop(rows * hop)
         return powers
 

@@ -110,6 +110,16 @@ def test_a_turned_bit_in_a_vector_is_found_at_opening(project: Project, example:
         Project.open(project.path)
 
 
+def test_a_row_that_we_did_not_write_is_found_at_opening(project: Project, example: New) -> None:
+    project.add([example()])
+    project.close()
+    forget_backups(project.path)
+    with closing(schema.connect(project.path)) as db:
+        db.execute("UPDATE example SET label = 'snap'")
+    with pytest.raises(StoreError, match="is damaged"):
+        Project.open(project.path)
+
+
 def with_backup(path: Path, example: New) -> None:
     with Project.open(path, create=True) as project:
         project.add([example(id="old"), example("snap", id="hidden")])

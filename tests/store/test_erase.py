@@ -126,6 +126,13 @@ def test_everything_before_a_date(project: Project, example: New) -> None:
     assert [one.id for one in project.examples()] == ["new"]
 
 
+def test_the_room_is_given_back(project: Project, example: New) -> None:
+    noise = np.random.default_rng(0).bytes(900_000)
+    project.add([example(person=NAME, clip=Clip(noise, "audio/flac"))])
+    project.erase(person=NAME)
+    assert project.path.stat().st_size < 200_000
+
+
 def test_one_thing_at_a_time(project: Project) -> None:
     with pytest.raises(InputError, match="one thing"):
         project.erase(person="a", label="b")

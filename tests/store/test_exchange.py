@@ -123,7 +123,6 @@ def hostile(tmp_path: Path) -> dict[str, Path]:
         "type": json.dumps(line(vector="AAAA")).encode(),
         "phase": json.dumps(line(phase="x")).encode(),
         "bomb": b"\n" * 40_000_000,
-        "long line": b" " * (exchange.MAX_LINE_BYTES + 10) + os.urandom(90_000).hex().encode(),
         "late": late,
     }
     for name, data in members.items():
@@ -158,6 +157,16 @@ def test_names_in_an_archive_are_never_paths(project: Project, tmp_path: Path) -
     exchange.bring_in(folder, project)
     assert len(project.examples()) == 4
     assert not any(one.has_clip for one in project.examples())
+
+
+def test_a_line_without_end_is_not_read_to_its_end(project: Project, tmp_path: Path) -> None:
+    good = json.dumps(line()).encode()
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "examples.jsonl").write_bytes(b" " * (exchange.MAX_LINE_BYTES + 1) + good)
+    with pytest.raises(InputError, match="too long"):
+        exchange.bring_in(tmp_path / "in", project)
+    (tmp_path / "in" / "examples.jsonl").write_bytes(b" " * 1000 + good)
+    assert exchange.bring_in(tmp_path / "in", project)["added"] == 1
 
 
 def test_two_members_of_one_name(project: Project, tmp_path: Path) -> None:

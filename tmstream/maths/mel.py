@@ -74,7 +74,7 @@ class PowerStream:
         spectrum, squares, rfft = self._spectrum, self._squares, np.fft.rfft
         for row in range(rows):
             np.multiply(held[row * hop : row * hop + n_fft], window, shaded)
-            rfft(shaded, out=spectrum)
+            rfft(shaded, out=spectrum)  # type: ignore[arg-type]  # single precision is taken
             np.multiply(squares, squares, squares)
             np.dot(squares, weights, powers[row])
         self._tail.drop(rows * hop)

@@ -185,7 +185,9 @@ class Hub:
         least = policy.RANKS[role]
         for connection, client in self._clients.items():
             session = client.session
-            if policy.RANKS[session.role] < least or connection.protocol.state is not State.OPEN:
+            if connection.protocol.state is not State.OPEN:
+                continue
+            if role != "viewer" and policy.RANKS[session.role] < least:
                 continue
             if session.plain and not connection.paused:
                 connection.transport.write(frame)

@@ -7,6 +7,7 @@ present.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
 
@@ -14,9 +15,12 @@ import msgspec
 
 from tmstream.core.packet import Neighbour, Result
 
-from .verdict import Verdict
+from .verdict import Opinion, Verdict
 
 Rule: TypeAlias = Literal["any", "all", "mean"]
+
+#: What a space that guesses no better than chance still counts beside others of its sense.
+LEAST_TRUST = 0.2
 
 #: A subject not heard of for so long is gone; ids are never used again, so nothing is kept.
 FORGET_US = 5_000_000
@@ -43,10 +47,13 @@ class _Judged(msgspec.Struct, frozen=True):
 def fuse(verdicts: Sequence[Verdict], rule: Rule) -> Answer:
     """Return the common answer of ``verdicts``, one a space, the newest first.
 
-    A label is judged by the spaces that know it. ``any``: the strongest space for which it won
+    Spaces of one sense ("body.upper", "body.full": two looks at the same frame) are pooled first. A
+    label is judged by the senses that know it. ``any``: the strongest space for which it won
     decides. ``all``: it must have won in every one of them, and its weakest share counts. ``mean``:
     shares are averaged by the spaces' measured reliability, and most of that weight must accept it.
     """
+    spaces = tuple(verdict.space for verdict in verdicts)
+    verdicts = [pooled(alike) for alike in _by_sense(verdicts)]
     labels = sorted({one.label for verdict in verdicts for one in verdict.opinions})
     judged = [_judge(label, verdicts, rule) for label in labels]
     if any(one.accepted for one in judged):
@@ -60,7 +67,6 @@ def fuse(verdicts: Sequence[Verdict], rule: Rule) -> Answer:
     total = sum(one.strength for one in judged) or 1.0
     results = tuple(Result(one.label, one.strength / total, one.closeness) for one in judged)
     winner = next((one for one in judged if one.accepted), None)
-    spaces = tuple(verdict.space for verdict in verdicts)
     receipts = tuple(
         sorted(
             (one for verdict in verdicts for one in verdict.neighbours),
@@ -88,6 +94,60 @@ def _judge(label: str, verdicts: Sequence[Verdict], rule: Rule) -> _Judged:
     strength = sum(verdict.reliability * one.confidence for verdict, one in known) / trust
     accepting = sum(verdict.reliability for verdict, one in known if one.accepted)
     return _Judged(label, strength, closeness, 2 * accepting > trust)
+
+
+def _by_sense(verdicts: Sequence[Verdict]) -> list[list[Verdict]]:
+    senses: dict[str, list[Verdict]] = {}
+    for one in verdicts:
+        senses.setdefault(one.space.partition(".")[0], []).append(one)
+    return list(senses.values())
+
+
+def pooled(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return what several spaces of one sense say as one: a logarithmic opinion pool.
+
+    Shares are multiplied, each to the power of how far its space is trusted (Genest and Zidek 1986),
+    and most of that trust must accept a label.
+    """
+    if len(verdicts) == 1:
+        return verdicts[0]
+    trusts = [_trust(one.reliability) for one in verdicts]
+    found = []
+    for label in sorted({one.label for verdict in verdicts for one in verdict.opinions}):
+        known = [
+            (trust, one)
+            for trust, verdict in zip(trusts, verdicts, strict=True)
+            if (one := verdict.of(label)) is not None
+        ]
+        total = sum(trust for trust, _ in known)
+        share = math.exp(sum(t * math.log(max(o.confidence, 1e-9)) for t, o in known) / total)
+        near = sum(trust * one.closeness for trust, one in known) / total
+        accepting = sum(trust for trust, one in known if one.accepted)
+        found.append(Opinion(label, share, near, 2 * accepting >= total))
+    total = sum(one.confidence for one in found) or 1.0
+    opinions = tuple(
+        sorted(
+            (msgspec.structs.replace(one, confidence=one.confidence / total) for one in found),
+            key=lambda one: (-one.confidence, -one.closeness, one.label),
+        )
+    )
+    winner = opinions[0].label if opinions and opinions[0].accepted else None
+    best = max(zip(trusts, verdicts, strict=True), key=lambda pair: pair[0])[1]
+    return msgspec.structs.replace(
+        best,
+        opinions=opinions,
+        label=winner,
+        rejected=None if winner is not None else best.rejected or "too_far",
+        neighbours=tuple(one for verdict in verdicts for one in verdict.neighbours),
+    )
+
+
+def _trust(reliability: float) -> float:
+    """Return the weight of a space beside others of its sense: its log odds of being right, cubed.
+
+    Cubed, because spaces of one sense make the same mistakes: a clearly better one should decide.
+    """
+    return float(max(math.log(reliability / (1 - reliability)), LEAST_TRUST) ** 3)
 
 
 class Recent:

@@ -14,7 +14,7 @@ from .learn import Fit, learn
 from .lesson import Codes, Lesson, Mask, folds, lesson_of
 from .openset import area
 from .state import by_space
-from .vote import Array, evidence, mixed, nearness
+from .vote import Array, confidence, evidence, mixed, nearness
 
 #: Held-out groups at a time; with more groups than this they are dealt into this many folds.
 MAX_FOLDS = 10
@@ -39,10 +39,12 @@ class Answers:
         if hidden is not None:
             voting = np.where(hidden, np.float32(-2), voting)
             near = np.where(hidden, np.float32(-2), near)
-        won = evidence(voting, taught.codes, taught.takes, k).argmax(axis=1)
+        evidences = evidence(voting, taught.codes, taught.takes, k)
+        won = evidences.argmax(axis=1)
         rows = np.arange(len(won))
         distance = 1 - nearness(near, taught.codes, taught.takes)[rows, won]
         limits = np.array([fit.limits[label].at(strictness) for label in taught.labels])
+        self.shares: Array = confidence(evidences, fit.sharpness)
         self.voted: Codes = won
         self.excess: Array = distance / limits[won]
         self.label: Codes = np.where(self.excess <= 1, won, -1)

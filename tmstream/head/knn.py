@@ -63,10 +63,11 @@ class Knn:
         if not 0 <= self.within_s <= 60:
             raise ValueError(f"within_s must be between 0 and 60, not {self.within_s}")
 
-    def open(self, services: Services) -> None:
-        """Fetch the examples, learn from them, and hear of every later change."""
+    def open(self, services: Services, book: Project | Scratch | None = None) -> None:
+        """Fetch the examples (of ``book``, else of the project), and hear of every change."""
         project = services.find(Project)
-        book = project if project is not None else Scratch()
+        if book is None:
+            book = project if project is not None else Scratch()
         self._services, self._history = services, services.find(History)
         self._recent, self._receipts = Recent(self.within_s), OrderedDict()
         self._memory = Memory(self.k, project, steady=isinstance(services.clock, VirtualClock))

@@ -33,7 +33,7 @@ PRIOR_OF_LABEL = 6.0
 #: The largest cosine distance there is.
 OPPOSITE = 2.0
 #: A mixture must separate strangers by this much better, in area, to replace the voting one.
-CONVINCING_AREA = 0.02
+CONVINCING_AREA = 0.03
 
 
 class Limit(msgspec.Struct, frozen=True):

@@ -16,9 +16,9 @@ from tmstream.core.packet import Float32
 
 from .lesson import Codes
 
-#: How much nearer examples count: a take 0.04 less similar counts 1/e as much. The least error over
-#: sounds, bodies and hands taught with 1 to 20 examples lies between 12 and 25, flat.
-SOFTNESS = 25.0
+#: How much nearer examples count: a take 0.07 less similar counts 1/e as much. Over sounds, bodies
+#: and hands taught with 1 to 20 examples the least error lies between 8 and 25, flat.
+SOFTNESS = 15.0
 #: Distances are averaged over this many nearest takes: steadier than one, more local than three.
 NEAR = 2
 

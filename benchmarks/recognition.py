@@ -1,0 +1,219 @@
+"""Recognition on real data: few examples, other people and recordings, beside two plain peers.
+
+Every sample goes the road of `tmstream teach`: the shipped pipelines' own nodes embed it. Per set,
+groups (speakers, people, videos, folds) are held out in turn; of the others, ``shots`` samples a
+label teach. Sets without groups: repeated random draws. `surface_taps`: the first half of each
+recording teaches, the second is asked. Embeddings are kept in a folder outside the checkout.
+
+    TMSTREAM_DATA=... python -m benchmarks.recognition [SET ...]
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
+
+from tmstream.core.packet import Embedding, Gap, Packet, Scores
+from tmstream.core.resources import resource
+from tmstream.engine.registry import Registry
+from tmstream.engine.spec import read
+from tmstream.head.knn import Knn
+from tmstream.head.scratch import Scratch
+from tmstream.lab.classify import Answer, combined
+from tmstream.lab.embedder import Embedder, Heard
+from tmstream.lab.part import graph_for
+from tmstream.lab.samples import find
+from tmstream.store.project import NewExample
+from tmstream.testing import FakeServices
+
+Ints: TypeAlias = npt.NDArray[np.intp]
+Words: TypeAlias = npt.NDArray[np.str_]
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("TMSTREAM_DATA", ROOT.parent / "shared" / "data"))
+CACHE = Path(os.environ.get("TMSTREAM_BENCH_CACHE", Path(tempfile.gettempdir()) / "tmstream-bench"))
+K = 5
+MOST_FOLDS, MOST_ASKED = 8, 250
+#: What an embedding depends on: changed code embeds anew.
+CODE = (
+    "embed/*.py",
+    "features/*.py",
+    "maths/[!mn]*.py",
+    "maths/mel.py",
+    "lab/embedder.py",
+    "lab/decode.py",
+)
+
+
+@dataclass(frozen=True)
+class Set:
+    """One set of `../data`, and what is to be reached on it."""
+
+    name: str
+    pipeline: str
+    group: str | None
+    goals: dict[int, float]  #: accuracy by shots
+    area: float | None = None  #: of the open set, 5-shot
+    skip: tuple[str, ...] = ()  #: labels that are not taught
+
+
+SETS = (
+    Set("spoken_digits", "sound", "speaker", {1: 0.88, 5: 0.96}, 0.90),
+    Set("speech_commands_mini", "sound", "speaker", {5: 0.80, 10: 0.86}, skip=("silence",)),
+    Set("env_sounds_esc10", "sound", "fold", {5: 0.74}),
+    Set("surface_taps", "sound", "half", {5: 0.75}),
+    Set("grocery_photos", "image", None, {1: 0.62, 5: 0.86, 10: 0.92}, 0.85),
+    Set("clothing_photos", "image", None, {10: 0.76}),
+    Set("hand_digits_photos", "hands", "person", {1: 0.85, 5: 0.99}, 0.97),
+    Set("hand_gestures_photos", "hands", None, {5: 0.88}),
+    Set("hand_landmarks", "hands", None, {20: 0.80}),
+    Set("webcam_pose_photos", "body", "person", {5: 0.85}, 0.97),
+    Set("fitness_landmarks", "body", "group", {5: 0.88, 20: 0.96}),
+    Set("yoga_landmarks", "body", "person", {5: 0.99}),
+)
+
+
+def embedded(one: Set) -> list[Heard]:
+    """Return the samples of a set, embedded now or on an earlier run."""
+    folder, registry = DATA / one.name, Registry.installed()
+    pipeline = read(resource("pipelines") / f"{one.pipeline}.yaml")
+    samples = find([folder], folder / "labels.csv", ["half", "event", *filter(None, [one.group])])
+    with Embedder(graph_for(pipeline, registry, samples[0].kind)) as embedder:
+        key = hashlib.sha256(repr((one.name, embedder.fingerprints(), len(samples))).encode())
+        for file in sorted(path for part in CODE for path in (ROOT / "tmstream").glob(part)):
+            key.update(file.read_bytes())
+        cached = CACHE / f"{one.name}-{key.hexdigest()[:16]}.pickle"
+        if cached.is_file():
+            return pickle.loads(cached.read_bytes())  # our own file, in our own folder
+        made = [replace(embedder.embed(sample), raw=None) for sample in samples]
+    CACHE.mkdir(parents=True, exist_ok=True)
+    cached.write_bytes(pickle.dumps(made))
+    return made
+
+
+class Table:
+    """A set's samples with their labels and groups."""
+
+    def __init__(self, one: Set) -> None:
+        self.heard = [each for each in embedded(one) if each.sample.label not in one.skip]
+        self.labels = np.array([each.sample.label for each in self.heard])
+        self.groups = np.array([_group(one, each) for each in self.heard])
+        self.empty = np.array([not each.embeddings for each in self.heard])
+        self.grouped = one.group not in (None, "half")
+
+    def examples(self, samples: Iterable[int]) -> list[NewExample]:
+        """Return samples as `tmstream teach` keeps them: every sample a take of its group."""
+        return [
+            NewExample(str(self.labels[i]), packet.data.space, packet.data.vector, f"take {i}",
+                       person=str(self.groups[i]) if self.grouped else None,
+                       phase=packet.data.phase, id=f"{i:05d}-{j:03d}")
+            for i in samples for j, packet in enumerate(self.heard[i].embeddings)
+        ]  # fmt: skip
+
+
+def _group(one: Set, heard: Heard) -> str:
+    groups = heard.sample.groups
+    if one.group == "half":
+        return "first" if int(groups["event"]) <= 15 else "second"
+    return groups.get(one.group, heard.sample.name) if one.group else ""
+
+
+def draws(table: Table, one: Set, shots: int, times: int) -> Iterator[tuple[Ints, Ints]]:
+    """Yield (samples that teach, samples that are asked), groups apart, the same on every run."""
+    rng = np.random.default_rng(20260101)
+    labels = np.unique(table.labels)
+    if table.grouped:
+        labels = np.array([x for x in labels if len(set(table.groups[table.labels == x])) > 1])
+    groups = rng.permutation(np.unique(table.groups))
+    folds = np.array_split(groups, min(len(groups), MOST_FOLDS)) if one.group else []
+    for i in range(times):
+        held_out = np.zeros(len(table.labels), dtype=bool)
+        if one.group == "half":
+            held_out = table.groups == "second"
+        elif folds:
+            held_out = np.isin(table.groups, folds[i % len(folds)])
+        teach: list[int] = []
+        for label in labels:
+            pool = np.flatnonzero((table.labels == label) & ~held_out & ~table.empty)
+            teach += list(rng.choice(pool, min(shots, len(pool)), replace=False))
+        taught = np.array(teach)
+        asked = held_out if one.group else ~np.isin(np.arange(len(held_out)), taught)
+        found = np.flatnonzero(asked & np.isin(table.labels, table.labels[taught]))
+        if len(found):
+            yield (
+                taught,
+                found if len(found) <= MOST_ASKED else rng.choice(found, MOST_ASKED, False),
+            )
+
+
+class Taught:
+    """A head of the shipped kind, taught some samples, asked others as `tmstream classify` does."""
+
+    def __init__(self, table: Table, samples: Iterable[int], strictness: float = 0.5) -> None:
+        self._table, self._head, self._now_us = table, Knn(k=K, strictness=strictness), 0
+        book = Scratch()
+        book.add(table.examples(samples))
+        self._head.open(FakeServices(), book)
+
+    def ask(self, sample: int) -> Answer:
+        """Return the answer to one sample."""
+        heard = self._table.heard[sample]
+        found: list[Packet[Scores]] = []
+        for packet in heard.embeddings:
+            data = msgspec.structs.replace(packet.data, end_us=packet.data.end_us + self._now_us)
+            found += self._head.process(Packet(packet.t_us + self._now_us, data))
+        self._now_us += 60_000_000
+        list(self._head.process(Packet(self._now_us, Gap("another sample"))))
+        # Two spaces of one frame give two answers; the later one knows both.
+        last = {(one.data.end_us, one.data.subject, one.data.take): one for one in found}
+        return combined(heard, list(last.values()))
+
+
+def peers(table: Table, taught: Ints, asked: Ints) -> dict[str, Words]:
+    """Return what plain kNN and logistic regression say, by the same vectors and weights."""
+    rows: list[tuple[int, Packet[Embedding], float]] = []
+    for i in (*taught, *asked):
+        heard = table.heard[i]
+        most = max(heard.weights.values(), default=1.0) or 1.0
+        rows += [
+            (i, packet, (heard.weights.get(packet.data.take, most) / most) ** 0.5)
+            for packet in heard.embeddings
+        ]
+    # Where a sample is seen in two spaces, the peers get the one with more numbers.
+    sizes = {packet.data.space: len(packet.data.vector) for _, packet, _ in rows}
+    best = max(sizes, key=lambda space: sizes[space])
+    rows = [row for row in rows if row[1].data.space == best]
+    owner = np.array([i for i, _, _ in rows])
+    vectors = np.stack([packet.data.vector for _, packet, _ in rows])
+    weights = np.array([weight for _, _, weight in rows])
+    teaching = np.isin(owner, taught)
+    labels, codes = np.unique(table.labels[owner[teaching]], return_inverse=True)
+    scaler = StandardScaler().fit(vectors[teaching])
+    plain = KNeighborsClassifier(min(K, int(teaching.sum())), metric="cosine", algorithm="brute")
+    logistic = LogisticRegression(max_iter=400)
+    said = {}
+    for name, model, x in (
+        ("knn", plain, vectors),
+        ("logistic", logistic, scaler.transform(vectors)),
+    ):
+        shares = (
+            model.fit(x[teaching], codes).predict_proba(x[~teaching]) * weights[~teaching, None]
+        )
+        total = np.zeros((len(table.labels), len(labels)))
+        np.add.at(total, owner[~teaching], shares)
+        said[name] = np.where(total[asked].any(axis=1), labels[total[asked].argmax(axis=1)], "")
+    return said

@@ -159,6 +159,35 @@ def test_while_nobody_sends_the_status_says_what_to_do(monkeypatch: pytest.Monke
     asyncio.run(go())
 
 
+def test_a_performer_stands_in_until_a_browser_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tmstream.capture.browser.STALL_S", 0.2)
+
+    async def go() -> None:
+        async with Bench(BrowserMicrophone(stand_in=["hum"])) as bench:
+            played = []
+            for _ in range(3):
+                bench.services.clock.sleep(0.02)
+                played.append(await bench.next())
+            assert [type(packet.data) for packet in played] == [Audio] * 3
+            bench.services.clock.sleep(0.02)
+            wave = tone(320)
+            bench.put(frame(FLOAT32, wave.tobytes(), 7, age_us=0))
+            while not isinstance((await bench.next()).data, Gap):
+                pass  # what the performer had played before
+            heard = await bench.next()
+            np.testing.assert_array_equal(heard.data.samples[:, 0], wave)
+            bench.services.clock.sleep(0.02)
+            with pytest.raises(TimeoutError):  # it is silent while the browser may go on
+                await asyncio.wait_for(
+                    asyncio.shield(again := asyncio.create_task(bench.next())), 0.1
+                )
+            assert isinstance((await again).data, Gap)
+            assert isinstance((await bench.next()).data, Audio)
+            assert bench.acks == [("microphone", 7, None)]
+
+    asyncio.run(go())
+
+
 def test_of_pictures_only_the_newest_waits_and_each_is_acknowledged() -> None:
     async def go() -> None:
         async with Bench(BrowserCamera()) as bench:

@@ -5,6 +5,8 @@ What a page sends is described in `server.uplink`.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -16,6 +18,7 @@ from ..core.packet import Audio, Float32, Gap, Image, Packet, UInt8
 from ..core.services import Services
 from ..server.hub import Hub
 from ..server.uplink import FLOAT32, Block, Kind, Mailbox
+from .synthetic import Sound, Synthetic
 
 STALL_S = 2.0  #: without a block for so long, the stream was interrupted
 MOST_PIXELS = 1920 * 1080  #: decoding runs on the loop: this many take about 10 ms
@@ -81,13 +84,20 @@ class BrowserMicrophone(_Browser):
     Gives float32 at ``rate_hz``; what a browser delivers at another rate is resampled. Time is
     counted in samples from the first block on, and anchored anew after an interruption, a lost
     block, or when it has drifted ``reanchor_s`` away from the clock.
+
+    ``stand_in`` names sounds for a performer (see `Synthetic`) to make while no browser sends, so
+    that there is something to hear before a visitor clicks, and again after they left.
     """
 
     rate_hz: int = 16000
     reanchor_s: float = 0.2
+    stand_in: list[Sound] = field(default_factory=list)
 
     gives: ClassVar[tuple[type, ...]] = (Audio,)
     _kind: ClassVar[Kind] = "microphone"
+
+    _performance: asyncio.Task[None] | None = field(init=False, default=None, repr=False)
+    _heard_s: float = field(init=False, default=float("-inf"), repr=False)
 
     def __post_init__(self) -> None:
         _check_channel(self.channel)
@@ -95,6 +105,40 @@ class BrowserMicrophone(_Browser):
             raise ValueError(f"rate_hz: {self.rate_hz} is outside 8000 to 96000")
         if not self.reanchor_s > 0:
             raise ValueError(f"reanchor_s: {self.reanchor_s} is not above 0")
+
+    async def open(self, services: Services) -> None:
+        """Tell the hub that sound is wanted, and let the performer begin."""
+        await super().open(services)
+        if self.stand_in:
+            self._performance = asyncio.create_task(self._perform(Synthetic(self.stand_in)))
+
+    async def close(self) -> None:
+        """Want no more."""
+        if self._performance is not None:
+            self._performance.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._performance
+            self._performance = None
+        await super().close()
+
+    async def _perform(self, performer: Synthetic) -> None:
+        """Put the performer's blocks where a browser's would lie, whenever no browser sends."""
+        loop = asyncio.get_running_loop()
+        seq, due_s = 0, loop.time()
+        async for packet in performer.packets():
+            await asyncio.sleep(due_s - loop.time())
+            while loop.time() - self._heard_s < STALL_S:
+                await asyncio.sleep(STALL_S / 10)
+                due_s = loop.time()
+            samples = packet.data.samples
+            due_s += len(samples) / performer.rate_hz
+            assert self._box is not None
+            block = Block(
+                "microphone", FLOAT32, self.channel, seq, performer.rate_hz, self._now_us(),
+                memoryview(samples.tobytes()), performer, _nobody_waits,
+            )  # fmt: skip
+            self._box.put(block)
+            seq += 1
 
     async def packets(self) -> AsyncIterator[Packet[Any]]:
         """Yield blocks of sound, and a `Gap` wherever samples are missing."""
@@ -106,6 +150,8 @@ class BrowserMicrophone(_Browser):
             if block is None:
                 last = None
                 continue
+            if not isinstance(block.sender, Synthetic):
+                self._heard_s = asyncio.get_running_loop().time()
             heard = decode_sound(block)
             now_us = block.captured_us - round(1e6 * len(heard) / block.rate_hz)
             due_us = start_us + round(1e6 * samples / self.rate_hz)
@@ -157,6 +203,10 @@ class BrowserCamera(_Browser):
             block.done(None)
             latest_us = max(block.captured_us, latest_us + 1)
             yield Packet(latest_us, Image(pixels))
+
+
+def _nobody_waits(error: str | None) -> None:
+    """Acknowledge a block that nobody sent."""
 
 
 def _check_channel(channel: int) -> None:

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tmstream.core.resources import resource
+
+SHIPPED = sorted(path.stem for path in resource("pipelines").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_pipelines_are_right(tmstream: Callable, name: str) -> None:
+    ran = tmstream("check", name)
+    assert ran.status == 0, ran.err
+    assert "right" in ran.out
+
+
+def test_nodes_are_listed_and_explained(tmstream: Callable) -> None:
+    listed = tmstream("nodes")
+    assert listed.status == 0
+    assert "not installed" not in listed.out
+    assert "cannot be read" not in listed.out
+    assert all(len(line.split(maxsplit=1)) == 2 for line in listed.out.splitlines())
+    one = tmstream("nodes", "knn")
+    assert "strictness" in one.out
+    assert "may be changed while running" in one.out
+    wrong = tmstream("nodes", "kn")
+    assert wrong.status == 2
+    assert "'knn'" in wrong.err
+
+
+def test_schemas_are_json(tmstream: Callable) -> None:
+    messages = json.loads(tmstream("schema", "messages").out)
+    assert "prediction" in json.dumps(messages["$defs"])
+    pipeline = json.loads(tmstream("schema", "pipeline").out)
+    nodes = pipeline["properties"]["nodes"]["additionalProperties"]["oneOf"]
+    assert {"knn", "websocket", "microphone"} <= {one["title"] for one in nodes}
+
+
+def test_a_new_sketch_can_be_served_and_nothing_is_written_over(
+    tmstream: Callable, tmp_path: Path
+) -> None:
+    folder = tmp_path / "my sketch"
+    assert tmstream("new", folder).status == 0
+    assert "tmstream.connect()" in (folder / "sketch.js").read_text()
+    assert '<script src="/tmstream.js">' in (folder / "index.html").read_text()
+    (folder / "sketch.js").write_text("mine")
+    again = tmstream("new", folder)
+    assert again.status == 1
+    assert (folder / "sketch.js").read_text() == "mine"
+
+
+def test_the_doctor_reports(tmstream: Callable, tmp_path: Path) -> None:
+    ran = tmstream("doctor", "--report", tmp_path / "report.txt")
+    assert ran.status == 0, ran.out
+    assert "models.toml says" in (tmp_path / "report.txt").read_text()
+
+
+def test_devices_never_fail(tmstream: Callable) -> None:
+    ran = tmstream("devices")
+    assert ran.status == 0
+    assert ran.out.strip()
+
+
+def test_origins(tmstream: Callable) -> None:
+    assert tmstream("allow-origin", "https://preview.p5js.org/").status == 0
+    assert tmstream("allow-origin", "not an address").status == 1
+
+
+def test_there_is_no_studio_without_an_engine(tmstream: Callable) -> None:
+    ran = tmstream("open", "--no-browser")
+    assert ran.status == 1
+    assert "tmstream run" in ran.err

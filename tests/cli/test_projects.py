@@ -1,0 +1,100 @@
+"""The commands on a project, one after the other as somebody would use them."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tmstream.store.project import Project
+
+
+@pytest.fixture
+def taught(tmstream: Callable, sounds: Path, tmp_path: Path) -> Path:
+    project = tmp_path / "lab.tms"
+    ran = tmstream("teach", project, sounds, "--pipeline", "demo", "--person", "anna")
+    assert ran.status == 0, ran.err
+    assert "clap: 4 taken" in ran.out
+    return project
+
+
+def counts(tmstream: Callable, project: Path) -> dict:
+    return json.loads(tmstream("info", project, "--json").out)
+
+
+def test_teach_classify_and_the_way_back(tmstream: Callable, taught: Path, sounds: Path) -> None:
+    ran = tmstream("classify", taught, sounds / "hum" / "0.wav", sounds / "clap", "--json")
+    answers = [json.loads(line) for line in ran.out.splitlines()]
+    assert ran.status == 0
+    assert [one["label"] for one in answers] == ["hum"] + ["clap"] * 4
+    assert set(answers[0]) == {"file", "label", "confidence", "rejected", "results", "neighbours"}
+    assert tmstream("teach", taught, sounds).out.count("taught before") == 3
+
+    assert tmstream("snapshot", taught, "morning").status == 0
+    assert tmstream("undo", taught).status == 0
+    assert tmstream("info", taught).out.count("example yet")
+    assert "there is nothing" in (again := tmstream("undo", taught)).err or again.status == 1
+    assert tmstream("restore", taught, "morning").out.startswith("restored 'morning'")
+    assert json.loads(tmstream("snapshots", taught, "--json").out)[0]["name"] == "morning"
+    assert tmstream("undo", taught).status == 0
+    assert tmstream("redo", taught).status == 0
+    assert sorted(counts(tmstream, taught)["labels"]) == ["clap", "hum", "whistle"]
+
+
+def test_export_and_import(tmstream: Callable, taught: Path, tmp_path: Path) -> None:
+    archive, copy, other = tmp_path / "out.zip", tmp_path / "copy.tms", tmp_path / "other.tms"
+    assert tmstream("export", taught, archive).status == 0
+    assert any(name.endswith("labels.csv") for name in zipfile.ZipFile(archive).namelist())
+    assert tmstream("export", taught, copy).status == 0
+    assert tmstream("export", taught, copy).status == 1, "nothing is written over"
+    assert tmstream("import", archive, other).status == 0
+    again = tmstream("import", copy, other)
+    assert ": 0 examples added" in again.out
+    with Project.open(other) as one, Project.open(taught) as two:
+        assert {e.id for e in one.examples()} == {e.id for e in two.examples()}
+
+
+def test_erase_asks_and_is_for_good(tmstream: Callable, taught: Path) -> None:
+    assert tmstream("erase", taught, "--label", "hum", "--yes").status == 0
+    assert "hum" not in counts(tmstream, taught)["labels"]
+    assert b"whistle" in taught.read_bytes()
+    tmstream("undo", taught)
+    assert "hum" not in counts(tmstream, taught)["labels"]
+
+
+def test_judging(tmstream: Callable, taught: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "confusion.png"
+    ran = tmstream("evaluate", taught, "--group", "take", "--picture", picture)
+    assert ran.status == 0, ran.err
+    assert "whistle" in ran.out
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    report = json.loads(tmstream("evaluate", taught, "--json", "--group", "take").out)
+    assert report["spaces"]["audio"]["accuracy"] > 0.9
+    wrong = tmstream("evaluate", taught, "--group", "colour")
+    assert wrong.status == 1
+    assert "no example has 'colour'" in wrong.err
+    assert "one person" in tmstream("lint", taught).out
+
+
+def test_a_project_without_examples_says_what_to_do(tmstream: Callable, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.tms"
+    Project.open(empty, create=True).close()
+    sound = tmp_path / "x.wav"
+    for arguments in (
+        ["classify", empty, sound], ["evaluate", empty], ["tune", empty], ["reembed", empty],
+    ):  # fmt: skip
+        ran = tmstream(*arguments)
+        assert ran.status == 1, arguments
+        assert ran.err.count("\n") == 1
+        assert ran.err.startswith("error: ")
+
+
+def test_a_live_engine_sees_what_a_command_does(tmstream: Callable, taught: Path) -> None:
+    with Project.open(taught) as live:
+        before = len(live.examples())
+        assert tmstream("undo", taught).status == 0
+        assert before
+        assert live.examples() == []

@@ -18,7 +18,7 @@ BEGIN, END = 0.7, 0.35
 #: It ends after being still so long; shorter pauses are its turning points.
 STILL_S = 0.35
 #: Shorter ones are twitches, longer ones are cut.
-SHORTEST_S, LONGEST_S = 0.3, 4.0
+SHORTEST_S, LONGEST_S = 0.4, 4.0
 #: How long before the threshold a movement is taken to have begun.
 LEAD_S = 0.15
 #: Speed is measured over this long, between points smoothed with this time constant: from frame to

@@ -15,9 +15,6 @@ import pytest
 import soundfile
 from websockets.sync.client import connect
 
-#: Fields that belong to the clock on the wall, or to the run, not to the sound.
-RUN_OF_THE_CLOCK = ("latency", "seq")
-
 
 def tmstream(*arguments: object, timeout_s: float = 100) -> str:
     command = [sys.executable, "-m", "tmstream", *map(str, arguments)]
@@ -28,9 +25,10 @@ def tmstream(*arguments: object, timeout_s: float = 100) -> str:
 
 
 def messages(out: str) -> list[dict[str, Any]]:
+    """Return what was printed, without what belongs to the clock on the wall."""
     said = [json.loads(line) for line in out.splitlines()]
     return [
-        {name: one for name, one in message.items() if name not in RUN_OF_THE_CLOCK}
+        {name: one for name, one in message.items() if name != "latency"}
         for message in said
         if message["type"] != "status"
     ]
@@ -46,7 +44,8 @@ def words(needs_data: Callable[[str], Path], tmp_path_factory: pytest.TempPathFa
     folder = needs_data("speech_commands_mini")
     project = tmp_path_factory.mktemp("words") / "words.tms"
     wanted = ("yes", "no", "left", "right", "stop", "go", "unknown")
-    rows = [row for row in csv.DictReader((folder / "labels.csv").open()) if row["label"] in wanted]
+    with (folder / "labels.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["label"] in wanted]
     table = project.with_name("labels.csv")
     with table.open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys())

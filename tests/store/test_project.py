@@ -241,11 +241,14 @@ def test_examples_of_one_take_share_their_clip(project: Project, example: New) -
     assert project.info()["clips"] == 1
 
 
-def test_the_cache_forgets_the_oldest(project: Project) -> None:
-    for number in range(project_module.CACHE_ENTRIES + 5):
-        project.put_cache(f"head {number}", bytes([number]))
-    assert project.cache("head 0") is None
-    assert project.cache(f"head {project_module.CACHE_ENTRIES + 4}") is not None
+def test_the_cache_forgets_the_oldest(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(project_module, "MAX_CACHE_BYTES", 1000)
+    for number in range(20):
+        project.put_cache(f"head {number}", bytes([number]) * 100)
+    project.put_cache("head 12", b"again" * 20)
+    kept = [n for n in range(20) if project.cache(f"head {n}") is not None]
+    assert kept == [10, 11, 12, 13, 14, 15, 16, 17, 18, 19]
+    assert project.cache("head 12") == b"again" * 20
     assert project.info()["journal_steps"] == 0
 
 

@@ -41,7 +41,8 @@ log = logging.getLogger(__name__)
 MIN_FREE_BYTES = 200 * 10**6
 #: A larger project keeps no more clips; its examples stay small.
 MAX_CLIPS_FILE_BYTES = 4 * 10**9
-CACHE_ENTRIES = 32
+#: Of what can be computed again; the oldest goes first.
+MAX_CACHE_BYTES = 64 * 10**6
 
 
 class Project:
@@ -259,8 +260,11 @@ class Project:
             db.execute("DELETE FROM cache WHERE key = ?", (key,))
             row = (key, data, zlib.crc32(data))
             db.execute("INSERT INTO cache(key, data, crc) VALUES (?,?,?)", row)
-            query = "DELETE FROM cache WHERE seq <= (SELECT max(seq) FROM cache) - ?"
-            db.execute(query, (CACHE_ENTRIES,))
+            db.execute(
+                "DELETE FROM cache WHERE seq IN (SELECT seq FROM (SELECT seq, sum(length(data)) "
+                "OVER (ORDER BY seq DESC) AS total FROM cache) WHERE total > ?)",
+                (MAX_CACHE_BYTES,),
+            )
             return None, Change()
 
         if not self.read_only:

@@ -39,6 +39,7 @@ class Writer:
         self._tick_s = tick_s
         self._jobs: queue.SimpleQueue[tuple[Job, Future[Any]] | None] = queue.SimpleQueue()
         self._closed = False
+        self._told = ""
         self._lock = threading.Lock()
         self._opened: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="tmstream-store", daemon=True)
@@ -95,4 +96,6 @@ class Writer:
             self._idle(self.db)
         except (sqlite3.Error, StoreError) as error:
             # A full disk refuses a checkpoint, for instance; it is tried again at the next rest.
-            log.warning("the project could not be tidied: %s", error)
+            if str(error) != self._told:
+                self._told = str(error)
+                log.warning("the project could not be tidied: %s", error)

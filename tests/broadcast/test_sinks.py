@@ -10,6 +10,7 @@ import sys
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from pythonosc.osc_message import OscMessage
 
@@ -18,7 +19,7 @@ from tmstream.broadcast.osc import Osc, osc_name
 from tmstream.broadcast.websocket import WebSocket
 from tmstream.core.errors import ContractError, DeviceError
 from tmstream.core.messages import Hello
-from tmstream.core.packet import Event, NodeStatus, Packet, Result, Scores, Status
+from tmstream.core.packet import Event, Image, NodeStatus, Packet, Result, Scores, Status
 from tmstream.core.services import Commands
 from tmstream.server.hub import Hub
 from tmstream.server.settings import ServerSettings
@@ -183,3 +184,67 @@ def test_a_host_that_does_not_exist_is_a_device_error() -> None:
 def test_a_wrong_parameter_is_named(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"^{next(iter(wrong))}"):
         Osc(**wrong)
+
+
+def test_the_cameras_picture_goes_to_those_on_this_machine_who_asked_and_may() -> None:
+    from websockets.asyncio.client import connect
+
+    from tmstream.capture.browser import decode_picture
+    from tmstream.server.uplink import JPEG, PICTURE_HEADER
+
+    pixels = np.zeros((720, 1280, 3), np.uint8)
+    pixels[:, :, 2] = 255  # blue
+
+    async def go(share: bool, private: bool) -> dict[str, bytes | None]:
+        hello = Hello("", "", None, [], [], [], [], "", 0, private=private)
+        hub = Hub(ServerSettings(port=0), Commands(), lambda: hello)
+        await hub.start()
+        node = WebSocket(share_video=share)
+        await node.open(FakeServices(hub))
+        address = f"ws://127.0.0.1:{hub.port}/ws"
+        subscribe = '{"type": "subscribe", "id": 2, "streams": ["video", "event"]}'
+        seen: dict[str, bytes | None] = {}
+        try:
+            async with (
+                connect(address, compression=None, proxy=None) as control,
+                connect(address, compression=None, proxy=None) as viewer,
+                connect(address, compression=None, proxy=None) as unasked,
+            ):
+                for client in (control, viewer, unasked):
+                    await client.recv()
+                auth = {"type": "auth", "id": 1, "code": hub.tokens.new_code()}
+                await control.send(json.dumps(auth))
+                await control.recv()
+                for client in (control, viewer):
+                    await client.send(subscribe)
+                    await client.recv()
+                for i in range(3):  # far above the rate
+                    await node.write_from("cam", Packet(7_000_000 + i, Image(pixels)))
+                await node.write_from("events", EVENT)
+                for name, client in {
+                    "control": control,
+                    "viewer": viewer,
+                    "unasked": unasked,
+                }.items():
+                    got = await asyncio.wait_for(client.recv(), 5)
+                    seen[name] = got if isinstance(got, bytes) else None
+                    if seen[name] is not None:
+                        assert isinstance(await asyncio.wait_for(client.recv(), 5), str)
+        finally:
+            await node.close()
+            await hub.stop()
+        return seen
+
+    alone = asyncio.run(go(share=False, private=False))
+    assert (alone["viewer"], alone["unasked"]) == (None, None)
+    frame = alone["control"]
+    assert frame is not None
+    assert PICTURE_HEADER.unpack_from(frame) == (JPEG, 0, 0, 0, 7_000_000)
+    shown = decode_picture(frame[PICTURE_HEADER.size :])
+    assert shown.shape == (360, 640, 3)
+    assert shown[100, 100, 2] > 240
+    assert shown[100, 100, 0] < 15
+    shared = asyncio.run(go(share=True, private=False))
+    assert shared["viewer"] is not None
+    assert shared["unasked"] is None
+    assert set(asyncio.run(go(share=True, private=True)).values()) == {None}

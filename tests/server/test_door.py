@@ -6,7 +6,10 @@ import asyncio
 import contextlib
 import json
 import logging
+import shutil
 import socket
+import ssl
+import subprocess
 import typing
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from tmstream.core import messages as m
 from tmstream.core.errors import DeviceError
 from tmstream.core.services import Commands
 from tmstream.server import policy, sockets
+from tmstream.server.ask import ask
 from tmstream.server.hub import Hub
 from tmstream.server.state import allow_origin, find_running, state_folder
 from tmstream.server.tokens import read_token
@@ -516,3 +520,37 @@ def test_tokens_that_cannot_be_kept_are_an_error_before_anything_listens(
 
     with pytest.raises(InputError, match="cannot keep the control token"):
         Hub(ServerSettings(port=0), Commands(), lambda: None)  # type: ignore[arg-type,return-value]
+
+
+def test_with_a_certificate_everything_is_encrypted(
+    running_hub: RunningHub, tmp_path: Path
+) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("no openssl to make a certificate with")
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", cert],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.create_default_context(cafile=str(cert))
+
+    async def go() -> None:
+        async with running_hub(tls_cert=str(cert), tls_key=str(key)) as hub:
+            assert hub.studio_url().startswith(f"https://127.0.0.1:{hub.port}/#c=")
+            address, origin = f"wss://localhost:{hub.port}/ws", f"https://localhost:{hub.port}"
+            async with connect(
+                address,
+                ssl=context,
+                compression=None,
+                proxy=None,
+                origin=origin,  # type: ignore[arg-type]
+            ) as client:
+                assert json.loads(await client.recv())["role"] == "viewer"
+            assert "code" in await ask(m.NewCode(id=1))
+        with pytest.raises(DeviceError, match=r"^server\.tls_cert: cannot use"):
+            async with running_hub(tls_cert=str(key), tls_key=str(cert)):
+                pass
+
+    asyncio.run(go())

@@ -39,7 +39,7 @@ from .session import Refused, Session
 from .settings import ServerSettings
 from .sockets import Connection, address_of, listen, tls_context
 from .tokens import Grant, Tokens
-from .uplink import Uplink
+from .uplink import JPEG, PICTURE_HEADER, Uplink
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class Hub:
                     max_size=self.settings.limits.viewer_message_bytes,
                     open_timeout=10,
                     close_timeout=1,
-                    write_limit=(0, 0),  # so that "paused" means: this client has not read all yet
+                    write_limit=(1, 0),  # so that "paused" means: this client has not read all yet
                 )
             )
         self._ticker = asyncio.create_task(self._tick())
@@ -193,6 +193,28 @@ class Hub:
                 connection.transport.write(frame)
             else:
                 client.offer(kind, key, frame, label, now_s)
+
+    def watchers(self, *, viewers: bool) -> list[Client]:
+        """Return who asked for the camera's pictures and may see them: on this machine only.
+
+        Without ``viewers`` that is control alone.
+        """
+        return [
+            client
+            for client in self._clients.values()
+            if client.session.watches
+            and _is_loopback(client.address)
+            and (client.session.role == "control" or (viewers and client.session.role != "none"))
+        ]
+
+    def show(self, watchers: list[Client], name: str, t_us: int, jpeg: bytes) -> None:
+        """Send a picture of node ``name``; whoever is still busy with one gets the next instead."""
+        header = PICTURE_HEADER.pack(JPEG, 0, 0, 0, t_us)
+        frame = Frame(Opcode.BINARY, header + jpeg).serialize(mask=False)
+        now_s = asyncio.get_running_loop().time()
+        for client in watchers:
+            if client.connection.protocol.state is State.OPEN:
+                client.offer("video", (name, "video"), frame, None, now_s)
 
     def observe(self, status: m.StatusMessage) -> None:
         """Keep the engine's state for ``/health`` and ``/metrics``."""

@@ -20,7 +20,7 @@ from .policy import Admission, Role, lesser, may
 from .settings import Limits
 
 #: Message types a client can subscribe to.
-STREAMS = ("prediction", "event", "landmarks", "presence", "spectrum", "status")
+STREAMS = ("prediction", "event", "landmarks", "presence", "spectrum", "status", "video")
 
 _commands = msgspec.json.Decoder(m.ClientMessage)
 
@@ -178,6 +178,11 @@ class Session:
         self._moved_s = now_s
         self._replan()
         return held
+
+    @property
+    def watches(self) -> bool:
+        """Return whether pictures were asked for; they never come unasked."""
+        return self._streams is not None and "video" in self._streams
 
     @property
     def empty(self) -> bool:

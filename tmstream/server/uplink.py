@@ -16,6 +16,9 @@ offset type  meaning
 Sound is mono. Each frame gets one ``media_ack {kind, seq, error?}`` once its node has taken it, or
 at once with an ``error`` when it cannot be used. A page keeps at most two pictures unacknowledged
 and 20 sound blocks (of 20 to 100 ms); beyond that it throws away its own oldest.
+
+The other way, the engine's camera goes to whoever subscribed to ``video`` and may see it: u8 = 3,
+u8 0, u16 0, u32 0, u64 ``t_us``, and a JPEG.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from typing import Literal, NamedTuple
 from ..core.errors import InputError
 
 HEADER = struct.Struct("<BBHIII")
+PICTURE_HEADER = struct.Struct("<BBHIQ")
 FLOAT32, INT16, JPEG = 1, 2, 3
 MOST_WAITING = {"microphone": 50, "camera": 1}
 

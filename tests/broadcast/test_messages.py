@@ -27,6 +27,14 @@ def test_an_absence_that_comes_by_two_ways_is_told_once() -> None:
     assert told(absent(5), absent(5), absent(5)) == [5]
 
 
+def test_an_absence_is_told_in_the_name_of_whoever_answers() -> None:
+    messages = Messages()
+    messages.of("calm", answer(5), 0)
+    told = messages.of("events", absent(6), 0)
+    assert told is not None
+    assert told.key == ("calm", "prediction", None)
+
+
 def test_another_reason_or_person_is_news() -> None:
     assert told(absent(1), absent(2, "too_dark"), absent(3, "too_dark", "2")) == [1, 2, 3]
 

@@ -14,10 +14,11 @@ class Messages:
     """Turns packets into messages; the same absence is told once, then once a second.
 
     An `Absent` is handed on by every node it passes, so it may arrive several times; and one that
-    `smooth` has already answered for is no news.
+    `smooth` has already answered for is no news. It is told in the name of whoever gives answers.
     """
 
     def __init__(self) -> None:
+        self._answerer: str | None = None
         self._answered_us: dict[str | None, int] = {}
         self._absent: dict[tuple[str, str | None], tuple[str, int]] = {}
 
@@ -29,8 +30,11 @@ class Messages:
         if isinstance(data, Scores):
             if len(self._answered_us) > 1000:  # people come and go for months
                 self._answered_us.clear()
+            self._answerer = giver
             self._answered_us[data.subject] = data.end_us
             self._absent = {key: one for key, one in self._absent.items() if key[1] != data.subject}
+        if isinstance(data, Absent):
+            giver = self._answerer or giver
         return encode(giver, packet, now_us)
 
     def _is_news(self, absent: Absent) -> bool:

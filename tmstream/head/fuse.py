@@ -106,8 +106,8 @@ def _by_sense(verdicts: Sequence[Verdict]) -> list[list[Verdict]]:
 def pooled(verdicts: Sequence[Verdict]) -> Verdict:
     """Return what several spaces of one sense say as one: a logarithmic opinion pool.
 
-    Shares are multiplied, each to the power of how far its space is trusted (Genest and Zidek 1986),
-    and most of that trust must accept a label.
+    Shares are multiplied, each to the power of how far its space is trusted (Genest and Zidek
+    1986), and most of that trust must accept a label.
     """
     if len(verdicts) == 1:
         return verdicts[0]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 FIRST_S = 0.5
-LONGEST_S = 30.0
+#: Not longer: a device is back within 5 s of its return, however long it was away.
+LONGEST_S = 3.0
 
 
 @dataclass
 class Patience:
-    """Waiting times that double from 0.5 s to 30 s, and start over once the device has worked."""
+    """Waiting times that double from 0.5 s to 3 s, and start over once the device has worked."""
 
     next_s: float = FIRST_S
 

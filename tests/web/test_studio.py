@@ -1,0 +1,270 @@
+"""The studio as a person uses it: a real engine, a real Chromium, an injected microphone take."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from .conftest import FLAGS
+
+STUDIO = Path(__file__).resolve().parents[2] / "tmstream" / "web" / "studio"
+RATE_HZ = 16000
+PART_S = 6.0
+PIPELINE = """
+server: {port: 0}
+project: visit.tms
+nodes:
+  mic:    {type: browser_microphone, stand_in: [hum]}
+  sound:  {type: audio_embedding, from: mic}
+  head:   {type: knn, from: sound, k: 5}
+  calm:   {type: smooth, from: head, tau_s: 0.2}
+  events: {type: events, from: calm}
+  bars:   {type: spectrum, from: mic, hz: 20}
+  out:    {type: websocket, from: [calm, events, bars]}
+"""
+
+
+@pytest.fixture(scope="module")
+def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six seconds of claps, then six of whistles: what the injected microphone plays round and round."""
+    import soundfile
+
+    from tmstream.capture.synthetic import MAKERS
+
+    rng = np.random.default_rng(3)
+    heard = rng.normal(0, 1e-3, round(2 * PART_S * RATE_HZ))
+    for part, name in enumerate(("clap", "whistle")):
+        for at_s in np.arange(0.6, PART_S - 1, 1.2):
+            made = MAKERS[name](rng, RATE_HZ)[: round(0.6 * RATE_HZ)]
+            start = round((part * PART_S + at_s) * RATE_HZ)
+            heard[start : start + len(made)] += made
+    path = tmp_path_factory.mktemp("take") / "take.wav"
+    soundfile.write(path, np.clip(heard, -1, 1), RATE_HZ, subtype="PCM_16")
+    return path
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[str]:
+    """Run an engine; gives the studio's address with its one-time code."""
+    (tmp_path / "visit.yaml").write_text(PIPELINE, "utf-8")
+    command = "import sys; from tmstream.cli import main; sys.exit(main())"
+    arguments = [sys.executable, "-c", command, "run", str(tmp_path / "visit.yaml"), "--no-browser"]
+    log = tmp_path / "log.txt"
+    with log.open("w") as file:
+        process = subprocess.Popen(arguments, stdout=file, stderr=subprocess.STDOUT)
+        try:
+            for _ in range(300):
+                found = re.search(r"http://127\.0\.0\.1:\d+/#\S+", log.read_text("utf-8"))
+                if found or process.poll() is not None:
+                    break
+                try:
+                    process.wait(0.1)
+                except subprocess.TimeoutExpired:
+                    continue
+            assert found, log.read_text("utf-8")
+            yield found[0]
+        finally:
+            process.terminate()
+            assert process.wait(15) in (0, 130, 143, -15)
+
+
+@pytest.fixture
+def visitor(needs_chromium: str, chromium: Any, take: Path) -> Iterator[Callable[..., Any]]:
+    """Return a function that opens a page in a Chromium whose microphone is the take."""
+    browser = chromium.browser_type.launch(
+        executable_path=needs_chromium, args=[*FLAGS, f"--use-file-for-fake-audio-capture={take}"]
+    )
+    complaints: list[str] = []
+
+    def opened(address: str, **options: Any) -> Any:
+        page = browser.new_context(**options).new_page()
+        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(address)
+        return page
+
+    yield opened
+    browser.close()
+    assert complaints == []
+
+
+def hold(page: Any, label: str, seconds: float) -> None:
+    """Hold the record button as a finger does."""
+    button = page.locator(f'[data-label="{label}"] .record')
+    button.scroll_into_view_if_needed()
+    box = button.bounding_box()
+    page.mouse.move(box["x"] + 30, box["y"] + 15)
+    page.mouse.down()
+    page.wait_for_timeout(seconds * 1000)
+    page.mouse.up()
+
+
+def takes(page: Any, label: str) -> int:
+    return int(page.inner_text(f'[data-label="{label}"] .count').split()[0])
+
+
+def part(page: Any, name: str) -> None:
+    page.locator("#side .segments").first.get_by_role("button", name=name, exact=True).click()
+
+
+def until(page: Any, expression: str, *, timeout: float = 30_000) -> None:
+    """Wait for a truth. The studio's policy forbids eval, which playwright's own waiting needs."""
+    for _ in range(round(timeout / 50)):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(50)
+    pytest.fail(f"never true: {expression}")
+
+
+def test_a_visit(engine: str, visitor: Callable[..., Any], artefacts: Path) -> None:
+    page = visitor(engine, viewport={"width": 1440, "height": 900}, color_scheme="light")
+    home = engine.partition("#")[0]
+    page.wait_for_selector(".adder:not([hidden]) input")
+    assert page.url == home, "the code is gone from the address"
+    until(page, "document.querySelector('.now').textContent.includes('none')")  # the performer hums
+
+    for label in ("clap", "whistle"):
+        page.fill("[aria-label='Name of a new class']", label)
+        page.click("text=Add class")
+    page.click("text=My microphone")
+    page.wait_for_selector(".switch[aria-pressed=true]")
+    hold(page, "clap", PART_S - 1.2)
+    page.wait_for_selector('[data-label="clap"] .takes')
+    hold(page, "whistle", PART_S - 1.6)
+    page.wait_for_selector('[data-label="whistle"] .takes')
+    assert takes(page, "clap") >= 3
+    assert takes(page, "whistle") >= 2
+
+    # It answers while the take goes round.
+    for label in ("clap", "whistle"):
+        until(page, f"document.querySelector('.now').textContent === '{label}'", timeout=20_000)
+    until(
+        page,
+        "[...document.querySelectorAll('.takes canvas')].every((one) => one.getContext('2d').getImageData(0, 0, one.width, one.height).data.some((v) => v))",
+    )
+    page.screenshot(path=artefacts / "studio-desktop.png")
+
+    part(page, "How good")
+    page.wait_for_selector("table.confusion")
+    assert page.locator("table.confusion tbody tr").count() == 2
+    page.screenshot(path=artefacts / "studio-how-good.png")
+
+    before = takes(page, "clap")
+    page.hover('[data-label="clap"] .takes li')
+    page.click('[data-label="clap"] .takes .remove')
+    until(
+        page,
+        f"parseInt(document.querySelector('[data-label=clap] .count').textContent) === {before - 1}",
+    )
+    page.click("text=Undo")
+    until(
+        page,
+        f"parseInt(document.querySelector('[data-label=clap] .count').textContent) === {before}",
+    )
+
+    part(page, "Why")
+    page.locator(".answer", has_text="clap").first.click(timeout=15_000)
+    page.wait_for_selector(".votes .takes li")
+    page.screenshot(path=artefacts / "studio-why.png")
+
+    part(page, "Engine")
+    page.wait_for_selector(".nodes tbody tr:nth-child(7)")
+    page.fill("[aria-label='Name of a snapshot']", "before the opening")
+    page.locator(".adder", has=page.locator("[aria-label='Name of a snapshot']")).get_by_role(
+        "button"
+    ).click()
+    page.wait_for_selector("text=Restore")
+
+    part(page, "Sketch")
+    sketch = page.context.new_page()
+    sketch.goto(home.replace("127.0.0.1", "localhost") + "demos/")
+    sketch.add_script_tag(url="/tmstream.js")
+    sketch.evaluate(
+        "window.tm = tmstream.connect(); window.heard = []; tm.on('trigger', (e) => heard.push([e.label, Boolean(e.simulated)])); 0"
+    )
+    sketch.wait_for_function("tm.connected")
+    page.locator(".chips .chip", has_text="whistle").locator("visible=true").click()
+    sketch.wait_for_function("heard.some(([label, simulated]) => label === 'whistle' && simulated)")
+    assert refused(sketch) == []
+
+    page.click("text=Lock")
+    page.wait_for_selector("text=Locked")
+    assert page.locator('[data-label="clap"] .record').is_disabled()
+    page.click("text=Locked")
+    page.wait_for_selector('[data-label="clap"] .record:not([disabled])')
+
+    # A reload has lost the session, which lived in the page's memory only.
+    page.reload()
+    page.wait_for_selector("text=Looking only.")
+    assert page.locator("[data-label] .record").count() == 0
+
+    page.set_viewport_size({"width": 390, "height": 844})
+    for name in ("Now", "Classes", "Why", "How good", "Engine", "Sketch"):
+        page.locator("#tabs").get_by_role("button", name=name, exact=True).click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, (
+            f"{name} is wider than a phone"
+        )
+    page.emulate_media(color_scheme="dark")
+    page.locator("#tabs").get_by_role("button", name="Classes", exact=True).click()
+    page.screenshot(path=artefacts / "studio-phone.png")
+
+
+def refused(sketch: Any) -> list[str]:
+    """Return the control commands that a sketch's page was *not* refused."""
+    commands = [
+        {"type": "record_start", "label": "x"}, {"type": "record_stop"}, {"type": "delete_examples", "ids": []},
+        {"type": "rename_label", "label": "clap", "to": "x"}, {"type": "delete_label", "label": "clap"}, {"type": "active_labels", "labels": []},
+        {"type": "lock"}, {"type": "unlock"}, {"type": "undo"}, {"type": "redo"}, {"type": "snapshot", "name": "x"}, {"type": "restore", "name": "x"},
+        {"type": "set", "node": "head", "param": "strictness", "value": 1.0}, {"type": "examples"}, {"type": "simulate", "label": "clap"},
+        {"type": "new_code"}, {"type": "allow_origin", "origin": "https://evil.example"}, {"type": "mark", "label": "clap"},
+    ]  # fmt: skip
+    return list(
+        sketch.evaluate(
+            """async (commands) => {
+              const taken = [];
+              for (const { type, ...fields } of commands) {
+                await new Promise((resolve) => setTimeout(resolve, 60));
+                await tm._line.command(type, fields).then(() => taken.push(type), () => {});
+              }
+              return taken;
+            }""",
+            commands,
+        )
+    )
+
+
+def test_the_page_is_small_and_loads_nothing_from_elsewhere() -> None:
+    files = [one for one in STUDIO.iterdir() if one.is_file()]
+    assert sum(one.stat().st_size for one in files) < 300_000
+    for one in files:
+        text = one.read_text("utf-8")
+        assert not re.search(r"https?://(?!www\.w3\.org)\w", text.replace("https://my.host", "")), (
+            one.name
+        )
+    assert " style=" not in (STUDIO / "index.html").read_text("utf-8")
+    for one in STUDIO.glob("*.js"):
+        assert "innerHTML" not in one.read_text("utf-8"), "labels are anybody's words"
+
+
+def test_every_command_of_the_studio_is_on_the_wire() -> None:
+    import msgspec
+
+    from tmstream.core.messages import ClientMessage
+
+    known = {
+        kind.__struct_config__.tag
+        for kind in msgspec.inspect.type_info(ClientMessage).types and ClientMessage.__args__
+    }
+    sent = set()
+    for one in STUDIO.glob("*.js"):
+        sent |= set(re.findall(r'(?:command|change)\("(\w+)"', one.read_text("utf-8")))
+    assert len(sent) > 12
+    assert sent <= known, json.dumps(sorted(sent - known))

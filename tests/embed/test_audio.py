@@ -155,12 +155,18 @@ def test_silence_is_said_at_a_modest_rate_and_never_during_a_sound() -> None:
     assert not any(first < p.data.end_us < last for p in absent)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 3e38])
 def test_a_sample_that_is_no_number_gives_absence_and_no_vector(bad: float) -> None:
     samples = scene("clap")
     samples[8100] = bad
     made = feed(opened(AudioEmbedding()), *packets(samples, len(samples)))
     assert [(type(p.data), p.data.reason) for p in made] == [(Absent, "not_finite")]
+
+
+@pytest.mark.parametrize("shape", [(0, 1), (160, 0)])
+def test_no_samples_give_nothing(shape: tuple[int, int]) -> None:
+    empty = Packet(0, Audio(np.zeros(shape, np.float32), RATE))
+    assert same(heard([empty, *packets(SCENE)]), WHOLE)
 
 
 def test_a_gap_forgets_the_sound_that_was_cut_but_the_end_of_a_file_ends_it() -> None:

@@ -26,8 +26,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-# Levels are dB re full scale, times are frames of 10 ms. Set by ear and by the sets of spoken
-# words, taps and mixed sounds that tests/embed names; none is finer than 3 dB or 20 ms.
+# Levels are dB re full scale, times are frames of 10 ms. Set on recordings of spoken words, taps
+# and mixed sounds (tests/embed/test_audio_real.py); none is finer than 3 dB or 20 ms.
 ON_DB = 10.0  #: louder than the floor by this much is a sound
 OFF_DB = 6.0  #: quieter than the floor plus this is its end ...
 DECAY_DB = 35.0  #: ... and so is a fall by this much from its peak

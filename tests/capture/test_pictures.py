@@ -50,7 +50,7 @@ def test_exif_turns_it_upright(tmp_path):
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1", "I;16", "LA"])
 def test_every_kind_of_pixel_becomes_rgb(tmp_path, mode):
     if mode == "I;16":
-        grey = Pillow.fromarray((np.arange(600, dtype=np.uint16).reshape(20, 30) * 100))
+        grey = Pillow.fromarray(np.arange(600, dtype=np.uint16).reshape(20, 30) * 100)
     else:
         grey = Pillow.fromarray(RED).convert(mode)
     path = tmp_path / ("one.tiff" if mode in ("CMYK", "I;16") else "one.png")

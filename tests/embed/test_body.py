@@ -75,7 +75,7 @@ def test_left_and_right_differ_unless_either_side():
             feed(
                 opened(BodyEmbedding(parts=parts, either_side=True)),
                 Packet(0, Landmarks(p, "body", "p", 4 / 3)),
-            )[0].data.vector  # noqa: E501
+            )[0].data.vector
             for p in (points, mirrored(points))
         ]
         np.testing.assert_allclose(*same, atol=1e-5)

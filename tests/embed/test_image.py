@@ -3,9 +3,9 @@ import pytest
 
 from tmstream.core.errors import ModelError
 from tmstream.core.packet import Absent, Embedding, Image, Landmarks, Packet
+from tmstream.core.resources import resource
 from tmstream.embed.image import ImageEmbedding, views
 from tmstream.embed.onnx import OnnxEmbedding
-from tmstream.core.resources import resource
 from tmstream.testing import check_transform, feed, opened
 
 

@@ -265,7 +265,7 @@ def test_small_photos_of_hands_are_found_and_photos_do_not_mix(needs_data):
         i
         for i, p in enumerate(made)
         if p.t_us == packets[20].t_us and isinstance(p.data, Landmarks)
-    )  # noqa: E501
+    )
     np.testing.assert_array_equal(again[0].points, made[at].data.points)
 
 

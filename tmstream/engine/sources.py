@@ -18,14 +18,17 @@ Enter = Callable[[Slot, Packet[Any]], Awaitable[None]]
 
 
 @asynccontextmanager
-async def opened(slot: Slot, services: NodeServices) -> AsyncIterator[Any]:
+async def opened(
+    slot: Slot, services: NodeServices, *, running: bool = True
+) -> AsyncIterator[Any]:
     """Hold a fresh source or sink open; ``close`` follows ``open`` whatever happens."""
     node = slot.make()
     try:
         if hasattr(node, "open"):
             await node.open(services)
         services.route(node)
-        services.stats.say("running", services.stats.message)
+        if running:
+            services.stats.say("running", services.stats.message)
         yield node
     finally:
         if hasattr(node, "close"):
@@ -34,22 +37,27 @@ async def opened(slot: Slot, services: NodeServices) -> AsyncIterator[Any]:
 
 async def keep_alive(slot: Slot, services: NodeServices, enter: Enter, clock: Clock) -> None:
     """Bring a source's packets in until it is dry; start it afresh when its device fails."""
-    patience = Patience()
+    patience, lost = Patience(), ""
     while True:
         try:
-            async with opened(slot, services) as node:
+            async with opened(slot, services, running=not lost) as node:
                 packets = node.packets()
                 if not getattr(node, "live", False):
                     packets = paced(packets, clock)
                 async for packet in packets:
+                    if lost:
+                        # Only now: a device that can be opened may still bring nothing.
+                        said = services.stats.message
+                        services.stats.say("running", None if said == lost else said)
+                        lost = ""
                     patience.reset()
                     await enter(slot, packet)
                 return
         except DeviceError as error:
-            services.stats.say("waiting", str(error))
-            await enter(slot, Packet(clock.now_us(), Gap(str(error))))
+            lost = str(error)
+            services.stats.say("waiting", lost)
+            await enter(slot, Packet(clock.now_us(), Gap(lost)))
         await asyncio.sleep(patience.wait_s())
-        services.stats.message = None
 
 
 async def paced(packets: AsyncIterator[Packet[Any]], clock: Clock) -> AsyncIterator[Packet[Any]]:

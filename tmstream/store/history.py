@@ -84,7 +84,8 @@ class History:
             return
         elif isinstance(data, Audio):
             # 16 bit, as the clip will be: half the memory, and no hold on the source's buffer.
-            samples = np.clip(data.samples * 32767.0, -32768, 32767).astype(np.int16)
+            heard = np.nan_to_num(data.samples, nan=0.0, posinf=1.0, neginf=-1.0)
+            samples = np.clip(heard * np.float32(32767), -32768, 32767).astype(np.int16)
             kept = packet.with_data(Audio(samples, data.rate_hz))
             with self._lock:
                 self._ring(self._audio, node, MAX_AUDIO_BYTES).push(kept, samples.nbytes)

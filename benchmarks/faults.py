@@ -27,6 +27,7 @@ class Plug:
 
     state: State = "well"
     opened: int = 0  #: how often somebody opened the device
+    lost: int = 0  #: how often its loss was noticed
 
 
 PLUGS: dict[str, Plug] = {}
@@ -71,6 +72,7 @@ class FaultyMicrophone:
             await asyncio.sleep(max(0, due_us - clock.now_us()) / 1e6 / FastClock.speed)
             if plug.state in ("gone", "silent"):
                 await asyncio.sleep(SILENT_S / FastClock.speed)
+                plug.lost += 1
                 raise DeviceError(f"{self.plug}: gave no sound for {SILENT_S:.0f} s")
             samples = packet.data.samples
             if plug.state in ("zeros", "nan"):
@@ -109,5 +111,6 @@ class FaultyPerson:
             await asyncio.sleep(max(0, due_us - clock.now_us()) / 1e6 / FastClock.speed)
             if plug.state in ("gone", "silent"):
                 await asyncio.sleep(SILENT_S / FastClock.speed)
+                plug.lost += 1
                 raise DeviceError(f"{self.plug}: no new picture for {SILENT_S:.0f} s")
             yield Packet(start_us + packet.t_us, packet.data)

@@ -27,25 +27,23 @@ class Finding(NamedTuple):
     "--report",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Also write it to FILE, to send to somebody who helps.",
+    help="Also write FILE (zip) with the logs, to send to somebody who helps.",
 )
 def doctor(report: Path | None) -> int:
     """Look at this machine, and say what is missing and how to get it.
 
-    Nothing leaves the machine; the report holds no token and no project.
+    Nothing leaves the machine. The report holds the logs, versions and settings: no token, no
+    recording and no example.
     """
-    from ..core.errors import InputError
-
     found = list(look())
     lines = [f"{one.state:8} {one.name}: {one.what}" for one in found]
     for line in lines:
         click.echo(line)
     if report is not None:
-        try:
-            report.write_text("\n".join(lines) + "\n", "utf-8")
-        except OSError as error:
-            raise InputError(f"{report}: cannot be written ({error.strerror})") from error
-        click.echo(f"written to {report}")
+        from ..store.report import write_report
+
+        names = write_report(report, checks=lines)
+        click.echo(f"written to {report}: {', '.join(names)}")
     missing = [one for one in found if one.state == "missing"]
     click.echo(f"{len(missing)} things are missing" if missing else "all well")
     return 1 if any(one.name in NEEDED for one in missing) else 0

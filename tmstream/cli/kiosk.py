@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -101,9 +102,14 @@ def _options(
 def _run(pipeline: Pipeline, wishes: Wishes, *, unlocked: bool) -> int:
     from ..store import logs
     from ..store.project import Project
+    from ..store.report import LastRun, note_run
 
     handler = logs.start()
     try:
+        path, project_path = pipeline.path.absolute(), pipeline.project
+        with contextlib.suppress(OSError):
+            note_run(LastRun(str(path), str(project_path.absolute()) if project_path else None))
+        logs.log.info("kiosk starts %s", path)
         if pipeline.project is not None and not unlocked:
             with Project.open(pipeline.project, create=True) as project:
                 if not project.read_only and not project.setting("locked", False):

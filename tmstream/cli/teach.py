@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 @click.option("--limit-per-label", type=click.IntRange(1), metavar="N")
 @click.option("--person", help="Who is heard or seen.")
 @click.option(
+    "--augment", is_flag=True, help="Teach variants too: noise, pitch, tempo; turned, darker."
+)
+@click.option(
     "--seconds",
     type=click.FloatRange(1, 120),
     default=8.0,
@@ -41,7 +44,7 @@ if TYPE_CHECKING:
 def teach(
     project: Path, folder: Path | None, mic: str | None, pipeline: str | None,
     labels: Path | None, groups: tuple[str, ...], limit_per_label: int | None,
-    person: str | None, seconds: float, as_json: bool,
+    person: str | None, augment: bool, seconds: float, as_json: bool,
 ) -> int:  # fmt: skip
     """Teach PROJECT (made when missing) from FOLDER.
 
@@ -73,6 +76,7 @@ def teach(
         with Pool(read, Registry.installed()) as pool, progress("teaching", len(labelled)) as done:
             tallies = teach_samples(
                 book, pool, labelled, person=person, limit=limit_per_label, report=done,
+                augment=augment,
                 settings={choice.SETTING: choice.name_of(book, read)},
             )  # fmt: skip
         path, total = book.path, len(book.examples())

@@ -20,7 +20,7 @@ from ..core.packet import Absent, Audio, Embedding, Float32, Gap, Image, Landmar
 from ..engine.graph import Graph
 from ..store import clips
 from ..store.project import Clip
-from . import decode
+from . import augment, decode
 from .part import Part
 from .samples import Sample
 
@@ -120,9 +120,15 @@ class Embedder:
 
     def _embed(self, sample: Sample) -> Heard:
         if sample.kind == "sound":
-            return self.hear(sample, decode.sound(sample))
+            piece = decode.sound(sample)
+            if sample.variant is not None:
+                piece = augment.sound(piece, sample.variant)
+            return self.hear(sample, piece)
         if sample.kind == "picture":
-            image = Image(decode.picture(sample))
+            pixels = decode.picture(sample)
+            if sample.variant is not None:
+                pixels = augment.picture(pixels, sample.variant)
+            image = Image(pixels)
             return self._seen(sample, self._walk([Packet(0, image)]), image)
         if sample.kind == "video":
             frames: list[Image] = []
@@ -134,8 +140,11 @@ class Embedder:
 
                 decode.each_frame(sample, show)
             return self._seen(sample, stretch.of_nearest(), frames[0] if frames else None)
-        landmarks = Packet(0, decode.landmarks(sample))
-        return self._seen(sample, self._walk([landmarks]), [landmarks])
+        row = decode.landmarks(sample)
+        if sample.variant is not None:
+            row = augment.landmarks(row, sample.variant)
+        packets = [Packet(0, row)]
+        return self._seen(sample, self._walk(packets), packets)
 
     def again(self, clip: Clip) -> Heard:
         """Return what a kept clip gives; raises `InputError` when it cannot be read."""

@@ -55,6 +55,7 @@ class Sample:
     groups: Mapping[str, str] = field(default_factory=dict)
     row: int | None = None  #: line of the table, counted from 1 below its header
     points: Float32 | None = field(default=None, repr=False, compare=False)
+    variant: str | None = None  #: see `augment`: not the sample itself, but something made of it
 
     @property
     def person(self) -> str | None:

@@ -6,13 +6,14 @@ import hashlib
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
 
 from ..core.errors import InputError
 from ..core.packet import Embedding, Packet
 from ..store.project import NewExample, Project
+from .augment import VARIANTS
 from .embedder import Heard
 from .pool import Pool
 from .samples import Sample
@@ -44,6 +45,7 @@ def teach(
     *,
     person: str | None = None,
     limit: int | None = None,
+    augment: bool = False,
     settings: Mapping[str, Any] | None = None,
     report: Report = lambda heard: None,
 ) -> dict[str, Tally]:
@@ -51,7 +53,8 @@ def teach(
 
     The whole of it is one step for `Project.undo`. A sample whose content was taught before under
     the same label is passed over. With ``limit``, that many samples of a label are taken, of as
-    many people as there are. ``settings`` are kept with the first examples; ``report`` is called
+    many people as there are. With ``augment``, each gives variants of itself as well (`augment`),
+    marked as such. ``settings`` are kept with the first examples; ``report`` is called
     after each sample.
 
     Raises:
@@ -64,6 +67,7 @@ def teach(
     batch = uuid.uuid4().hex
     waiting: list[NewExample] = []
     kept = dict(settings or {})
+    parents: list[tuple[Sample, str, list[NewExample]]] = []
 
     def keep() -> None:
         if news := {key: one for key, one in kept.items() if project.setting(key) != one}:
@@ -82,11 +86,16 @@ def teach(
             tally.examples += len(made)
             tally.notes.update([heard.note] if heard.note else [])
             waiting.extend(made)
+            if augment:
+                parents.append((heard.sample, digest, made))
         else:
             tally.skipped[heard.why or "nothing found"] += 1
         report(heard)
         if len(waiting) >= TOGETHER:
             keep()
+    for label, more in _variants(pool, parents, person):
+        tallies[label].examples += len(more)
+        waiting.extend(more)
     if waiting:
         keep()
     return tallies
@@ -193,6 +202,29 @@ def _examples(heard: Heard, digest: str, person: str | None) -> list[NewExample]
         )
         for number, packet in enumerate(found)
     ]
+
+
+def _variants(
+    pool: Pool, parents: Sequence[tuple[Sample, str, list[NewExample]]], person: str | None
+) -> Iterator[tuple[str, list[NewExample]]]:
+    """Yield the label and examples of each variant of each sample, with the parents' ids."""
+    import msgspec
+
+    made = [
+        (replace(sample, variant=variant), digest, {(one.space, one.phase): one.id for one in own})
+        for sample, digest, own in parents
+        for variant in VARIANTS[sample.kind]
+    ]
+    found = pool.embed([sample for sample, _, _ in made])
+    for heard, (sample, digest, ids) in zip(found, made, strict=True):
+        yield (
+            sample.label or "",
+            [
+                msgspec.structs.replace(one, augmented_from=ids[one.space, one.phase])
+                for one in _examples(heard, digest, person)
+                if (one.space, one.phase) in ids
+            ],
+        )
 
 
 def _thinned(packets: list[Packet[Embedding]]) -> list[Packet[Embedding]]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,9 +55,10 @@ def test_a_new_sketch_can_be_served_and_nothing_is_written_over(
 
 
 def test_the_doctor_reports(tmstream: Callable, tmp_path: Path) -> None:
-    ran = tmstream("doctor", "--report", tmp_path / "report.txt")
+    ran = tmstream("doctor", "--report", tmp_path / "report.zip")
     assert ran.status == 0, ran.out
-    assert "models.toml says" in (tmp_path / "report.txt").read_text()
+    with zipfile.ZipFile(tmp_path / "report.zip") as pack:
+        assert "models.toml says" in pack.read("doctor.txt").decode()
 
 
 def test_devices_never_fail(tmstream: Callable) -> None:

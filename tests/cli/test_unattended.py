@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -252,4 +253,8 @@ def test_kiosk_tells_systemd_and_ends_when_told(
             last = systemd.recv(1000)
     with Project.open(tape / "p.tms") as project:
         assert project.setting("locked") is True
+    assert tmstream("doctor", "--report", tape / "r.zip").exit_code in (0, 1)
+    with zipfile.ZipFile(tape / "r.zip") as pack:
+        assert "every_s" in pack.read("pipeline.yaml").decode()
+        assert "kiosk starts" in pack.read("logs/tmstream.jsonl").decode()
     assert tmstream("kiosk", tape / "p.yaml", "--status").exit_code == 1

@@ -15,11 +15,37 @@ from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ..core.errors import StoreError, TmstreamError
 from . import backups, logs
 from .project import Project
 
 MAX_LOG_BYTES = logs.FILES * (logs.MAX_FILE_BYTES + 100_000)
+
+
+class LastRun(msgspec.Struct, frozen=True):
+    """Which exhibit ran last: noted in the state folder by ``tmstream kiosk``."""
+
+    pipeline: str
+    project: str | None = None
+
+
+def note_run(run: LastRun) -> None:
+    """Remember what runs, so that a report can show its settings."""
+    folder = backups.state_folder()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / "kiosk.json").write_bytes(msgspec.json.encode(run))
+
+
+def last_run() -> LastRun | None:
+    """Return what `note_run` wrote, or None."""
+    try:
+        return msgspec.json.decode(
+            (backups.state_folder() / "kiosk.json").read_bytes(), type=LastRun
+        )
+    except (OSError, msgspec.DecodeError):
+        return None
 
 
 def write_report(
@@ -28,9 +54,14 @@ def write_report(
 ) -> list[str]:  # fmt: skip
     """Write the report to ``path`` and return the names in it.
 
+    Without ``pipeline`` and ``project``: those of the exhibit that ran last, if there was one.
     ``checks`` are the lines that `tmstream doctor` printed. Raises `StoreError` when it cannot be
     written.
     """
+    last = last_run()
+    if last is not None:
+        pipeline = pipeline or Path(last.pipeline)
+        project = project or (Path(last.project) if last.project else None)
     parts: dict[str, str] = {
         "versions.json": _json(_versions()),
         "machine.json": _json(_machine()),

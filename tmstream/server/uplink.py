@@ -106,7 +106,9 @@ class Mailbox:
         if not self._blocks:
             self._arrived.clear()
             try:
-                await asyncio.wait_for(self._arrived.wait(), patience_s)
+                # Not wait_for: in Python 3.11 it swallows a cancellation that meets an arrival.
+                async with asyncio.timeout(patience_s):
+                    await self._arrived.wait()
             except TimeoutError:
                 return None
         return self._blocks.popleft() if self._blocks else None

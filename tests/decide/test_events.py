@@ -101,6 +101,12 @@ def test_a_hum_of_twenty_seconds_is_held_to_its_end_in_spite_of_single_doubts() 
     assert all(1000 <= gap <= 1500 for gap in gaps), gaps
 
 
+def test_between_the_two_limits_a_hum_is_held() -> None:
+    steady = [sound(0, 750 + 250 * i, "steady", 1, "hum", 0.55) for i in range(6)]
+    heard = told(Events(enter=0.7, leave=0.5), sound(0, 250, "early", 1, "hum"), *steady)
+    assert "leave" not in [kind for kind, *_ in heard]
+
+
 def test_two_doubts_in_a_row_end_a_hum() -> None:
     heard = told(
         Events(),

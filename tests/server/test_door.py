@@ -299,8 +299,8 @@ def test_a_page_allowed_beside_a_running_engine_may_listen(
 def test_the_log_of_it_all_holds_no_secret(
     running_hub: RunningHub, join: Join, raw: Raw, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.WARNING, "websockets.client")  # the other side's log, not ours
+    caplog.set_level(logging.DEBUG)  # last: it sets the level of what is captured, too
     secrets: list[str] = []
 
     async def go() -> None:
@@ -322,6 +322,7 @@ def test_the_log_of_it_all_holds_no_secret(
     assert all(len(secret) > 20 for secret in secrets)
     assert not [secret for secret in secrets if secret in caplog.text]
     assert "https://a.example" in caplog.text, "the log was not looked at"
+    assert "DEBUG" in caplog.text, "only the loud part of the log was looked at"
 
 
 def test_a_token_in_the_address_opens_nothing(running_hub: RunningHub) -> None:
@@ -379,8 +380,9 @@ def test_empty_fragments_without_end_are_cut_off(running_hub: RunningHub, join: 
         async with running_hub() as hub, join(hub) as talk:
             with contextlib.suppress(ConnectionClosed):
                 await talk.socket.send(nothing())
-            with pytest.raises(ConnectionClosed):
+            with pytest.raises(ConnectionClosed) as closed:
                 await talk.get()
+            assert closed.value.rcvd is None, "cut off by us, not by the library's own limit"
 
     asyncio.run(go())
 

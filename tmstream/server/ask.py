@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 from typing import Any
 
@@ -13,13 +12,11 @@ from websockets.exceptions import WebSocketException
 
 from ..core import messages as m
 from ..core.errors import DeviceError, InputError
+from .sockets import wire_log
 from .state import Running, find_running, state_folder
 from .tokens import read_token
 
 ANSWER_S = 60.0  #: an evaluation takes its time
-
-_quiet = logging.getLogger("tmstream.server.wire")
-_quiet.setLevel(logging.CRITICAL)  # frames hold tokens, and must reach no log
 
 
 async def ask(command: m.Command, *, running: Running | None = None) -> Any:
@@ -40,7 +37,7 @@ async def ask(command: m.Command, *, running: Running | None = None) -> Any:
         async with (
             asyncio.timeout(ANSWER_S),
             connect(
-                address, ssl=context, compression=None, proxy=None, logger=_quiet, max_size=None
+                address, ssl=context, compression=None, proxy=None, logger=wire_log, max_size=None
             ) as socket,
         ):
             await _reply(socket, auth)

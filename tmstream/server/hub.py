@@ -37,15 +37,11 @@ from .metrics import CONTENT_TYPE, Metrics
 from .policy import Admission, Door, Role
 from .session import Refused, Session
 from .settings import ServerSettings
-from .sockets import Connection, address_of, listen, tls_context
+from .sockets import Connection, address_of, listen, tls_context, wire_log
 from .tokens import Grant, Tokens
 from .uplink import JPEG, PICTURE_HEADER, Uplink
 
 log = logging.getLogger(__name__)
-
-#: Its own level, so that no one's debug logging can print frames, and tokens with them.
-_wire_log = logging.getLogger("tmstream.server.wire")
-_wire_log.setLevel(logging.CRITICAL)
 
 TICK_S = 0.02  #: how often waiting messages and slow clients are looked at
 STOP_S = 5.0
@@ -109,7 +105,7 @@ class Hub:
                     create_connection=Connection,
                     compression=None,  # encoded once for all; small messages; no zip bombs
                     server_header=None,
-                    logger=_wire_log,
+                    logger=wire_log,
                     max_size=self.settings.limits.viewer_message_bytes,
                     open_timeout=10,
                     close_timeout=1,

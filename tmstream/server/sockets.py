@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import socket
 import ssl
@@ -20,6 +21,10 @@ from .settings import ServerSettings
 #: The kernel's own buffer holds what a client does not read: with the default, megabytes go in
 #: before anything can be noticed here.
 SEND_BUFFER_BYTES = 64 * 1024
+
+#: Its own level, so that no one's debug logging can print frames, and tokens with them.
+wire_log = logging.getLogger("tmstream.server.wire")
+wire_log.setLevel(logging.CRITICAL)
 
 MOST_PIECES = 256  #: of one message
 

@@ -1,4 +1,4 @@
-"""What goes into a wheel beside the package: pipelines, models, demos, and p5 where npm brought it."""
+"""What goes into a wheel beside the package: pipelines, models, demos, and p5 from npm."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -80,7 +81,7 @@ def asyncio_queues() -> None:
     async def chain() -> None:
         queues: list[asyncio.Queue[Any]] = [asyncio.Queue(64) for _ in range(NODES + 1)]
         async with asyncio.TaskGroup() as group:
-            for before, after in zip(queues, queues[1:], strict=False):
+            for before, after in itertools.pairwise(queues):
                 group.create_task(stage(Same(), before, after))
 
             async def feed() -> None:

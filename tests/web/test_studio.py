@@ -268,3 +268,32 @@ def test_every_command_of_the_studio_is_on_the_wire() -> None:
         sent |= set(re.findall(r'(?:command|change)\("(\w+)"', one.read_text("utf-8")))
     assert len(sent) > 12
     assert sent <= known, json.dumps(sorted(sent - known))
+
+
+def test_it_can_be_used_by_everybody(engine: str, chromium: Any) -> None:
+    """axe-core finds nothing serious, on a desk and on a phone, light and dark."""
+    axe = STUDIO.parents[2] / "demos" / "node_modules" / "axe-core" / "axe.min.js"
+    if not axe.is_file():
+        pytest.skip("axe-core is not installed; npm install --prefix demos")
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, bypass_csp=True)
+    page = context.new_page()
+    page.goto(engine)
+    page.wait_for_selector(".adder:not([hidden]) input")
+    page.fill("[aria-label='Name of a new class']", "hum")
+    page.click("text=Add class")
+    hold(page, "hum", 2.5)
+    page.wait_for_selector('[data-label="hum"] .takes')
+    page.add_script_tag(content=axe.read_text("utf-8"))
+    serious = """async () => (await axe.run()).violations
+        .filter((one) => one.impact === "serious" || one.impact === "critical")
+        .map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(" ")}`)"""
+    assert page.evaluate("axe.run().then((found) => found.passes.length)") > 20
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        for name in ("Why", "How good", "Engine", "Sketch"):
+            part(page, name)
+            page.wait_for_timeout(300)
+            assert page.evaluate(serious) == [], f"{scheme} {name}"
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate(serious) == []
+    context.close()

@@ -99,7 +99,7 @@ export class Classes {
           "data-key": `name ${label}`, value: label, disabled: !mine || app.locked || !takes.length, "aria-label": `Name of class ${label}`, maxLength: 80,
           onchange: (event) => this.rename(label, event.target), onkeydown: (event) => event.key === "Enter" && event.target.blur(),
         }),
-        h("span.count", {}, `${takes.length} ${takes.length === 1 ? "take" : "takes"}`),
+        mine && h("span.count", {}, `${takes.length} ${takes.length === 1 ? "take" : "takes"}`),
         mine && h("button.quiet", { "data-key": `delete ${label}`, type: "button", "aria-label": `Delete class ${label}`, title: "Delete this class (undo brings it back)", disabled: app.locked, onclick: () => this.remove(label) }, "✕")),
       mine && h("div.actions", {}, hold, free), bar,
       lint && h("p.lint", {}, lint),

@@ -29,6 +29,9 @@ PATIENCE_S = 1.0
 @click.argument("pipeline")
 @click.option("--install", is_flag=True, help="Write what starts it with the machine, and stop.")
 @click.option("--status", is_flag=True, help="Say how the running exhibit fares, and stop.")
+@click.option(
+    "--invite", is_flag=True, help="A link for the attendant's phone: good once, a minute."
+)
 @click.option("--sign", type=click.Path(path_type=Path), help="Write a privacy sign (HTML).")
 @click.option("--show", is_flag=True, help="Only the browser, full screen, for ever.")
 @click.option("--page", default="sketch/", help="Which page to show: sketch/ or demos/hello/.")
@@ -44,6 +47,7 @@ def kiosk(
     pipeline: str,
     install: bool,
     status: bool,
+    invite: bool,
     sign: Path | None,
     show: bool,
     page: str,
@@ -65,6 +69,9 @@ def kiosk(
     read = load(pipeline)
     if status:
         ctx.exit(_status())
+    if invite:
+        _invite(read)
+        return
     if show:
         ctx.exit(_show(page, position))
     made = guarded(read, Registry.installed(), health_listen=health_listen)
@@ -196,6 +203,34 @@ def _status() -> int:
         return 1
     click.echo(f"all is well ({facts.get('clients', 0)} pages connected)")
     return 0
+
+
+def _invite(pipeline: Pipeline) -> None:
+    """Print a link (and its QR code) that lets one phone in as an attendant."""
+    import asyncio
+    import io
+
+    import segno
+
+    from ..core.messages import NewCode
+    from ..server.ask import ask
+    from ..server.state import find_running, state_folder
+
+    made = asyncio.run(ask(NewCode(id="invite", role="attendant")))
+    code = made["code"] if isinstance(made, dict) else made
+    running = find_running(state_folder())
+    assert running is not None, "ask() found it"
+    host = str(pipeline.server.get("host", "127.0.0.1"))
+    names = [*pipeline.server.get("allow_hosts", []), host]
+    here = host in ("127.0.0.1", "localhost", "::1")
+    scheme = "https" if running.tls else "http"
+    link = f"{scheme}://{'localhost' if here else names[0]}:{running.port}/attendant/#c={code}"
+    if here:
+        click.echo("note: only this machine can open it; docs/exhibit.md says how to let phones in")
+    picture = io.StringIO()
+    segno.make(link, error="l").terminal(picture, compact=True)
+    click.echo(picture.getvalue())
+    click.echo(link)
 
 
 def _show(page: str, position: str | None) -> int:

@@ -5,7 +5,7 @@ groups (speakers, people, videos, folds) are held out in turn; of the others, ``
 label teach. Sets without groups: repeated random draws. `surface_taps`: the first half of each
 recording teaches, the second is asked. Embeddings are kept in a folder outside the checkout.
 
-    TMSTREAM_DATA=... python -m benchmarks.recognition [SET ...]
+    make bench ARGS=recognition          (reads TMSTREAM_DATA, or ../shared/data)
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from tmstream.core.resources import resource
 from tmstream.engine.registry import Registry
 from tmstream.engine.spec import read
 from tmstream.head.knn import Knn
+from tmstream.head.openset import area
 from tmstream.head.scratch import Scratch
 from tmstream.lab.classify import Answer, combined
 from tmstream.lab.embedder import Embedder, Heard
@@ -39,6 +40,8 @@ from tmstream.lab.samples import find
 from tmstream.store.project import NewExample
 from tmstream.testing import FakeServices
 
+from .measure import Row
+
 Ints: TypeAlias = npt.NDArray[np.intp]
 Words: TypeAlias = npt.NDArray[np.str_]
 
@@ -46,7 +49,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("TMSTREAM_DATA", ROOT.parent / "shared" / "data"))
 CACHE = Path(os.environ.get("TMSTREAM_BENCH_CACHE", Path(tempfile.gettempdir()) / "tmstream-bench"))
 K = 5
-MOST_FOLDS, MOST_ASKED = 8, 250
+MOST_FOLDS, MOST_ASKED, MOST_SHOWN = 8, 250, 60
 #: What an embedding depends on: changed code embeds anew.
 CODE = (
     "embed/*.py",
@@ -216,3 +219,83 @@ def peers(table: Table, taught: Ints, asked: Ints) -> dict[str, Words]:
         np.add.at(total, owner[~teaching], shares)
         said[name] = np.where(total[asked].any(axis=1), labels[total[asked].argmax(axis=1)], "")
     return said
+
+
+@dataclass
+class Measured:
+    """What one set gave at one number of shots: means over the draws."""
+
+    groups: int
+    ours: float  #: accuracy, a wrong rejection being an error
+    peers: dict[str, float]
+    area: float | None
+    rejected: float  #: of strangers
+    lost: float  #: of members whose own label was nearest
+
+
+def measure(table: Table, one: Set, shots: int, times: int = 8, strangers: int = 3) -> Measured:
+    """Teach and ask by the protocol; then leave labels out of teaching, and show them."""
+    rng = np.random.default_rng(7)
+    ours: list[float] = []
+    theirs: dict[str, list[float]] = {}
+    areas: list[float] = []
+    rejected: list[bool] = []
+    lost: list[bool] = []
+    for taught, asked in draws(table, one, shots, times):
+        wanted = table.labels[asked]
+        head = Taught(table, taught)
+        ours.append(float(np.mean([(head.ask(i).label or "") == table.labels[i] for i in asked])))
+        for name, said in peers(table, taught, asked).items():
+            theirs.setdefault(name, []).append(float((said == wanted).mean()))
+        for label in rng.permutation(np.unique(table.labels[taught]))[:strangers]:
+            rest = Taught(table, taught[table.labels[taught] != label])
+            known = [i for i in asked if table.labels[i] != label][:MOST_SHOWN]
+            strange = [i for i in asked if table.labels[i] == label][:MOST_SHOWN]
+            members = [(i, rest.ask(i)) for i in known]
+            right = [a for i, a in members if a.results and a.results[0].label == table.labels[i]]
+            others = [rest.ask(i) for i in strange]
+            if right and others:
+                areas.append(area(_far(right), _far(others)))
+                rejected += [answer.label is None for answer in others]
+                lost += [answer.label is None for answer in right]
+    return Measured(
+        len(np.unique(table.groups)),
+        float(np.mean(ours)),
+        {name: float(np.mean(values)) for name, values in theirs.items()},
+        float(np.mean(areas)) if areas else None,
+        float(np.mean(rejected)) if rejected else 0.0,
+        float(np.mean(lost)) if lost else 0.0,
+    )
+
+
+def _far(answers: list[Answer]) -> npt.NDArray[np.float64]:
+    return np.array([-a.results[0].closeness if a.results else 0.0 for a in answers])
+
+
+def rows() -> Iterator[Row]:
+    """Yield the table of goals; without the data, nothing."""
+    if not DATA.is_dir():
+        print(f"   no real data at {DATA} (set TMSTREAM_DATA)")
+        return
+    for one in SETS:
+        table = Table(one)
+        for shots, goal in one.goals.items():
+            found = measure(table, one, shots)
+            knn, logistic = found.peers["knn"], found.peers["logistic"]
+            yield Row(
+                f"{one.name}, {shots}-shot, {found.groups} groups",
+                f"{found.ours:.3f}",
+                f"kNN {knn:.3f} LR {logistic:.3f}",
+                found.ours / max(logistic, 1e-9),
+                f">= {goal} and >= LR",
+                found.ours >= goal and found.ours >= logistic,
+            )
+            if shots == 5 and found.area is not None:
+                yield Row(
+                    f"{one.name}, open set, {shots}-shot",
+                    f"area {found.area:.3f}",
+                    f"lost {found.lost:.0%}",
+                    found.rejected,
+                    (f">= {one.area}, " if one.area else "") + ">= 70 % rejected, <= 10 % lost",
+                    found.area >= (one.area or 0) and found.rejected >= 0.7 and found.lost <= 0.1,
+                )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import msgspec
 import numpy as np
 import pytest
@@ -135,13 +137,13 @@ def test_limits_widen_and_narrow_with_strictness_without_a_jump() -> None:
     assert reach[0] == 2.0
     assert reach[50] == pytest.approx(0.6)
     assert reach[-1] == pytest.approx(0.3)
-    assert all(0 <= a - b < 0.1 for a, b in zip(reach, reach[1:], strict=False))
+    assert all(0 <= a - b < 0.1 for a, b in pairwise(reach))
 
 
 def test_closeness_falls_with_distance_from_one() -> None:
     values = [Limit(0.3, 0.6).closeness(d) for d in np.linspace(0, 2, 50)]
     assert values[0] == 1.0
-    assert all(a > b > 0 for a, b in zip(values, values[1:], strict=False))
+    assert all(a > b > 0 for a, b in pairwise(values))
     assert Limit(0.3, 0.6).closeness(0.6) == pytest.approx(0.5)
 
 

@@ -148,8 +148,12 @@ class Desk:
             return since_us >= UNENDED_US or not recording.under_way
 
     async def mark(self, command: messages.Mark) -> dict[str, Any]:
-        """Teach the last seconds as a label; with null: what was said of them was wrong."""
-        self._must_be_unlocked()
+        """Teach the last seconds as a label; with null: what was said of them was wrong.
+
+        An attendant may say so during a locked show: it is kept, and learned once unlocked.
+        """
+        if command.label is not None:
+            self._must_be_unlocked()
         if not 0 < command.seconds <= MARK_S:
             raise InputError(f"seconds must be more than 0 and at most {MARK_S:g}")
         label = None if command.label is None else checked_text(command.label, "label")

@@ -14,7 +14,7 @@ import numpy as np
 from tmstream.maths.metric import Metric, discriminate, identity, standardise
 
 from .lesson import Codes, Lesson, Mask, folds
-from .openset import Distances, Limit, area, choose, limits_for, prior_limit
+from .openset import ONE_GROUP, Distances, Limit, area, choose, limits_for, prior_limit
 from .vote import Array, confidence, evidence, mixed, nearness
 
 #: Rows of "as usual" mixed into the spread of every number: embedders ship numbers of like spread,
@@ -88,7 +88,7 @@ def views_of(lesson: Lesson) -> tuple[Metric, Metric, Metric | None]:
     return identity(lesson.vectors.shape[1]), scaled, turned
 
 
-def learn(lesson: Lesson, k: int, *, calibrate: bool = True) -> Fit:
+def learn(lesson: Lesson, k: int, space: str = "", *, calibrate: bool = True) -> Fit:
     """Return what ``lesson`` (at least one row) teaches.
 
     Without ``calibrate`` the usual choices and shipped limits are taken, at the price of one fit.
@@ -99,29 +99,36 @@ def learn(lesson: Lesson, k: int, *, calibrate: bool = True) -> Fit:
     usual = "lda" if large else USUAL if USUAL in possible else "standardise"
     sample = _thinned(lesson)
     members = _members(sample, k, possible) if calibrate and not large else None
+    strangers = _strangers(sample, k, possible) if calibrate and not large else None
     if members is None:
         near = usual if large else USUAL_NEAR
-        prior = prior_limit(near, len(lesson.labels))
+        far = None if strangers is None else strangers.distances(near, strangers.won(usual))
+        prior = prior_limit(space, far)
         limits = dict.fromkeys(lesson.labels, prior)
         return _fit(views, usual, near, USUAL_SHARPNESS, limits, prior, 0.5)
     vote = choose_vote(members, usual)
-    strangers = _strangers(sample, k, possible)
     found = {name: _distances(members, strangers, vote, name) for name in possible}
     areas = {name: area(one.members, one.strangers) for name, one in found.items()}
     near = choose(areas, USUAL_NEAR) if strangers is not None else USUAL_NEAR
-    prior = prior_limit(near, len(lesson.labels))
+    widened = 1.0 if len(np.unique(lesson.groups)) > 1 else ONE_GROUP
+    limits = limits_for(found[near], lesson.labels, prior_limit(space), widened)
     right = members.won(vote) == members.codes
     return _fit(
         views,
         vote,
         near,
         choose_sharpness(members.evidence[vote], members.codes),
-        limits_for(found[near], lesson.labels, prior),
-        prior,
+        limits,
+        _common(limits),
         (float(right.sum()) + 1) / (len(right) + 2),
         len(right),
         areas[near] if strangers is not None else None,
     )
+
+
+def _common(limits: dict[str, Limit]) -> Limit:
+    """Return the limit for a label taught later: the widest, until it is measured itself."""
+    return max(limits.values(), key=lambda limit: limit.far)
 
 
 def choose_vote(members: Trials, usual: str) -> str:
@@ -171,8 +178,7 @@ def _thinned(lesson: Lesson) -> Lesson:
 def _members(lesson: Lesson, k: int, mixtures: list[str]) -> Trials | None:
     """Hold out each group in turn, or, if all is one group, each take; None when nothing is left.
 
-    Takes of one person are more alike than people are, so limits come out narrower than they
-    should; a guess from this very microphone is still better than a shipped one.
+    Takes of one person are more alike than people are; limits are widened for that afterwards.
     """
     met = []
     several = len(np.unique(lesson.groups)) > 1

@@ -1,0 +1,136 @@
+"""The search and its growth, beside scikit-learn, tfjs' knn-classifier and the memory itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from sklearn.neighbors import KNeighborsClassifier
+
+from tmstream.core.packet import Float32
+from tmstream.head.bank import Bank
+from tmstream.head.learn import Fit
+from tmstream.head.openset import Limit
+from tmstream.maths.metric import identity
+from tmstream.maths.neighbours import nearest, unit_rows
+
+from .measure import Row, alternately, us
+
+LABELS = 20
+#: What `npm install` fetches once, into a folder outside the checkout.
+PACKAGES = ("@tensorflow/tfjs@4.22.0", "@tensorflow-models/knn-classifier@1.2.6")
+SCRIPT = """
+const tf = require('@tensorflow/tfjs');
+const knn = require('@tensorflow-models/knn-classifier');
+const [n, d, labels, rounds] = process.argv.slice(2).map(Number);
+(async () => {
+  await tf.setBackend('cpu');
+  const head = knn.create();
+  for (let c = 0; c < labels; c++) {
+    const rows = tf.randomNormal([n / labels, d]);
+    head.setClassifierDataset({...head.getClassifierDataset(), [c]: rows});
+  }
+  const query = tf.randomNormal([d]);
+  await head.predictClass(query, 5);
+  const times = [], adds = [];
+  for (let i = 0; i < rounds; i++) {
+    let t = performance.now();
+    await head.predictClass(query, 5);
+    times.push(performance.now() - t);
+    t = performance.now();
+    head.addExample(query, 0);
+    await head.predictClass(query, 5);
+    adds.push(performance.now() - t);
+  }
+  const median = a => a.sort((x, y) => x - y)[a.length >> 1];
+  console.log(JSON.stringify({predict: median(times) / 1e3, add: median(adds) / 1e3}));
+})();
+"""
+
+
+def bank_of(rows: Float32) -> Bank:
+    """Return a bank of ``rows`` in `LABELS` labels, every row a take, by the plain cosine."""
+    limit = Limit(0.3, 0.6)
+    fit = Fit((identity(rows.shape[1]),), (1.0,), (1.0,), "none", "none", 13.0, {}, limit, 0.9)
+    bank = Bank(fit)
+    names = [f"{i:08d}" for i in range(len(rows))]
+    labels = [f"label {i % LABELS}" for i in range(len(rows))]
+    for start in range(0, len(rows), 4096):
+        part = slice(start, start + 4096)
+        count = len(names[part])
+        bank.add(names[part], labels[part], names[part], rows[part], [False] * count)
+    return bank
+
+
+def tfjs(rows: int, dimensions: int) -> dict[str, float] | None:
+    """Return the seconds tfjs' knn-classifier takes (cpu backend), or None without Node and npm."""
+    npm, node = shutil.which("npm"), shutil.which("node")
+    if not npm or not node:
+        return None
+    folder = Path(tempfile.gettempdir()) / "tmstream-bench" / "tfjs"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "node_modules" / "@tensorflow-models").is_dir():
+        subprocess.run(
+            [npm, "install", "--silent", "--no-audit", "--no-fund", *PACKAGES],
+            cwd=folder, check=False, timeout=300, capture_output=True,
+        )  # fmt: skip
+    (folder / "time.js").write_text(SCRIPT)
+    done = subprocess.run(
+        [node, "time.js", str(rows), str(dimensions), str(LABELS), "5"],
+        cwd=folder, check=False, timeout=300, capture_output=True, text=True,
+    )  # fmt: skip
+    return json.loads(done.stdout) if done.returncode == 0 else None
+
+
+def rows() -> Iterator[Row]:
+    """Yield the figures."""
+    rng = np.random.default_rng(0)
+    matrix = unit_rows(rng.normal(size=(100_000, 96)).astype(np.float32))
+    query = unit_rows(rng.normal(size=(1, 96)))[0]
+    bank = bank_of(matrix)
+    oracle = KNeighborsClassifier(5, metric="cosine", algorithm="brute")
+    oracle.fit(matrix, np.arange(100_000) % LABELS)
+    asking, theirs, reading, plain = alternately(
+        lambda: bank.ask(query, 5),
+        lambda: oracle.predict(query[None]),
+        lambda: np.vecdot(matrix, query),
+        lambda: nearest(matrix, query, 10),
+    )
+    ratio = theirs / plain
+    yield Row("nearest 10 of 100,000 x 96", us(plain), f"scikit-learn {us(theirs)}", ratio,
+              ">= 10x scikit-learn", ratio >= 10)  # fmt: skip
+    yield Row("... beside just reading the matrix once", us(plain), f"read {us(reading)}",
+              plain / reading, "<= 1.3x", plain <= 1.3 * reading)  # fmt: skip
+    yield Row("the whole vote over them, 20 labels", us(asking), f"scikit-learn {us(theirs)}",
+              theirs / asking, ">= 5x", theirs / asking >= 5)  # fmt: skip
+    small = bank_of(matrix[:100])
+    new = [0]
+
+    def add(to: Bank) -> None:
+        for _ in range(20):
+            new[0] += 1
+            to.add([f"new{new[0]}"], ["label 0"], [f"new{new[0]}"], query[None], [False])
+
+    few, many = alternately(lambda: add(small), lambda: add(bank), rounds=31)
+    yield Row("add one example at 100,000 beside at 100", us(many / 20), us(few / 20), many / few,
+              "<= 1.3x", many <= 1.3 * few)  # fmt: skip
+    browser = tfjs(100_000, 96)
+    if browser is None:
+        print("   no Node.js with npm: tfjs' knn-classifier is not compared")
+    else:
+        for what, ours, peer, goal in (
+            ("nearest 10", plain, browser["predict"], 40),
+            ("add one, then vote", many / 20 + asking, browser["add"], 100),
+        ):
+            yield Row(f"{what} of 100,000 x 96", us(ours), f"tfjs cpu {us(peer)}", peer / ours,
+                      f">= {goal}x tfjs cpu", peer / ours >= goal)  # fmt: skip
+    million = unit_rows(rng.normal(size=(1_000_000, 24)).astype(np.float32))
+    (searching,) = alternately(lambda: nearest(million, query[:24], 10), rounds=7)
+    yield Row("nearest 10 of a million in metric space (24)", us(searching),
+              f"{million.nbytes / 1e6:.0f} MB", searching / 5e-3, "<= 5 ms, <= 100 MB",
+              searching <= 5e-3 and million.nbytes <= 100e6)  # fmt: skip

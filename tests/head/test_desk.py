@@ -1,0 +1,266 @@
+"""Commands while the graph runs: each changes the answers that come after its reply."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tmstream.core import messages as m
+from tmstream.core.errors import InputError
+from tmstream.core.packet import Audio, Gap, Packet
+from tmstream.head.desk import COMMANDS
+from tmstream.head.knn import Knn
+from tmstream.store.history import History
+from tmstream.store.project import Project
+from tmstream.testing import FakeServices, feed
+
+from .lessons import heard, taught, vector
+
+
+class Stage:
+    """A head with a project, a history and a clock that the packets turn."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.project = Project.open(path, create=True) if path else None
+        self.history = History()
+        services = [self.history, *([self.project] if self.project else [])]
+        self.services = FakeServices(*services, node="head", sources=("mic",))
+        self.node = Knn()
+        self.node.open(self.services)
+        self.t_us = 0
+        self.take = 0
+
+    def frame(self, label: int, seed: int, space: str = "audio", subject: str | None = None) -> Any:
+        """Let 100 ms pass and show one frame."""
+        self.services.clock.sleep(0.1)
+        self.t_us = self.services.clock.now_us()
+        packet = heard(vector(label, seed), self.t_us - 10_000, space=space, subject=subject,
+                       source="mic")  # fmt: skip
+        return feed(self.node, packet)[0].data
+
+    def sound(self, label: int, seed: int, *phases: str) -> None:
+        """Let a sound of 300 ms be heard, in its phases."""
+        self.take += 1
+        onset = self.services.clock.now_us()
+        self.history.tap("mic", Packet(onset, Audio(np.ones((4800, 1), np.float32) / 4, 16000)))
+        for phase in phases:
+            self.services.clock.sleep(0.15)
+            length = self.services.clock.now_us() - onset
+            feed(self.node, heard(vector(label, seed), onset, source="mic", phase=phase,
+                                  take=self.take, length_us=length))  # fmt: skip
+
+    def do(self, command: Any) -> Any:
+        return asyncio.run(self.node.handle(command))
+
+    def during(self, command: Any, work: Callable[[], None]) -> Any:
+        """Run ``work`` while a command is being carried out."""
+
+        async def both() -> Any:
+            task = asyncio.ensure_future(self.node.handle(command))
+            await asyncio.sleep(0)
+            work()
+            return await task
+
+        return asyncio.run(both())
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Any:
+    made = Stage(tmp_path / "show.tms")
+    yield made
+    assert made.project is not None
+    made.node.close()
+    made.project.close()
+
+
+def test_recording_teaches_and_undo_forgets(stage: Stage) -> None:
+    for i, label in enumerate(("clap", "snap")):
+        stage.do(m.RecordStart(id=1, label=label, person="ann"))
+        for j in range(6):
+            stage.frame(i, j)
+        reply = stage.do(m.RecordStop(id=2))
+        assert len(reply["ids"]) == 6
+        assert reply["spaces"] == {"audio": 6}
+    assert stage.frame(0, 50).label == "clap"
+    assert {e.person for e in stage.project.examples()} == {"ann"}
+    assert len({e.take for e in stage.project.examples()}) == 2
+    stage.do(m.Undo(id=3))
+    assert [r.label for r in stage.frame(0, 51).results] == ["clap"]
+    stage.do(m.Redo(id=4))
+    assert len(stage.frame(0, 52).results) == 2
+
+
+def test_recording_for_some_seconds_replies_at_its_end(stage: Stage) -> None:
+    def frames() -> None:
+        for i in range(14):
+            stage.frame(0, i)
+
+    reply = stage.during(m.RecordStart(id=1, label="clap", seconds=1.0, take="my take"), frames)
+    assert 9 <= len(reply["ids"]) <= 11
+    assert {e.take for e in stage.project.examples()} == {"my take"}
+
+
+def test_frames_that_follow_too_closely_are_not_taken_twice(stage: Stage) -> None:
+    stage.do(m.RecordStart(id=1, label="clap"))
+    for i in range(30):
+        stage.services.clock.sleep(0.0101)
+        feed(stage.node, heard(vector(0, i), stage.services.clock.now_us(), length_us=0))
+    assert len(stage.do(m.RecordStop(id=2))["ids"]) == 3
+
+
+def test_every_phase_of_a_sound_is_one_take_and_keeps_its_clip(stage: Stage) -> None:
+    stage.do(m.RecordStart(id=1, label="clap"))
+    stage.sound(0, 1, "early", "final")
+    stage.sound(0, 2, "early", "final")
+    ids = stage.during(m.RecordStop(id=2), lambda: stage.services.clock.sleep(1))["ids"]
+    examples = stage.project.examples()
+    assert len(ids) == 4
+    assert sorted(e.phase for e in examples) == ["early", "early", "final", "final"]
+    assert len({e.take for e in examples}) == 2
+    assert all(e.has_clip for e in examples)
+    clip = stage.do(m.Clip(id=3, example=ids[0]))
+    assert clip["media_type"] == "audio/flac"
+    assert base64.b64decode(clip["data"])[:4] == b"fLaC"
+
+
+def test_a_sound_under_way_at_the_end_is_waited_for(stage: Stage) -> None:
+    stage.do(m.RecordStart(id=1, label="clap"))
+    stage.sound(0, 1, "early")
+
+    def it_ends() -> None:
+        stage.services.clock.sleep(0.5)
+        onset = stage.services.clock.now_us() - 650_000
+        feed(stage.node, heard(vector(0, 1), onset, phase="final", take=stage.take,
+                               length_us=650_000))  # fmt: skip
+
+    reply = stage.during(m.RecordStop(id=2), it_ends)
+    assert len(reply["ids"]) == 2
+    assert {e.phase for e in stage.project.examples()} == {"early", "final"}
+
+
+def test_only_the_spaces_asked_for_are_taught(stage: Stage) -> None:
+    stage.do(m.RecordStart(id=1, label="clap", spaces=["body.upper"]))
+    stage.frame(0, 1)
+    stage.frame(0, 2, "body.upper", "1")
+    assert stage.do(m.RecordStop(id=2))["spaces"] == {"body.upper": 1}
+
+
+def test_nothing_recorded_is_said(stage: Stage) -> None:
+    stage.do(m.RecordStart(id=1, label="clap"))
+    reply = stage.do(m.RecordStop(id=2))
+    assert reply["ids"] == []
+    assert "nothing" in reply["note"]
+
+
+def test_the_last_seconds_were_a_clap(stage: Stage) -> None:
+    for i in range(30):
+        stage.frame(0 if i < 25 else 1, i)
+    reply = stage.do(m.Mark(id=1, label="snap", seconds=0.45))
+    assert 4 <= len(reply["ids"]) <= 5
+    assert stage.frame(1, 99).label == "snap"
+
+
+def test_that_was_wrong_becomes_a_hard_negative(stage: Stage) -> None:
+    stage.project.add(taught(3, 5))
+    said = stage.frame(0, 77)
+    assert said.label == "clap"
+    reply = stage.do(m.Mark(id=1, label=None, seconds=0.05))
+    assert reply["labels"] == ["clap"]
+    assert [e.negative for e in stage.project.examples() if e.id in reply["ids"]] == [True]
+    assert stage.frame(0, 77).label != "clap"
+    assert stage.frame(0, 3).label == "clap"
+
+
+def test_receipts_name_the_examples_that_voted(stage: Stage) -> None:
+    stage.project.add(taught(3, 5))
+    scores = stage.frame(1, 3)
+    found = stage.do(m.Neighbours(id=1, seq=scores.seq))
+    assert found[0]["id"] == "audio-1-003"
+    assert found[0]["take"] == "snap 3"
+    assert "vector" not in found[0]
+    stage.do(m.DeleteExamples(id=2, ids=[found[0]["id"]]))
+    after = stage.frame(1, 3)
+    assert found[0]["id"] not in {n.id for n in after.neighbours}
+    with pytest.raises(InputError):
+        stage.do(m.Neighbours(id=3, seq=10**6))
+
+
+def test_a_locked_show_refuses_to_learn(stage: Stage) -> None:
+    stage.project.add(taught(2, 3))
+    stage.do(m.Lock(id=1))
+    stage.frame(0, 1)
+    for command in (m.RecordStart(id=2, label="x"), m.Mark(id=3, label="x"), m.Undo(id=4),
+                    m.DeleteLabel(id=5, label="clap"), m.DeleteExamples(id=6, ids=["audio-0-000"]),
+                    m.RenameLabel(id=7, label="clap", to="y"), m.Restore(id=8, name="z")):  # fmt: skip
+        with pytest.raises(InputError, match="locked"):
+            stage.do(command)
+    before = stage.frame(0, 1)
+    assert stage.do(m.Mark(id=8, label=None, seconds=1.0))["labels"] == ["clap"]
+    assert stage.frame(0, 1).label == before.label == "clap"  # noted, and not yet heeded
+    assert any(one.negative for one in stage.project.examples())
+    stage.do(m.Unlock(id=9))
+    stage.do(m.Undo(id=9))
+    stage.frame(0, 1)
+    stage.do(m.RenameLabel(id=10, label="clap", to="y"))
+    assert stage.frame(0, 2).label == "y"
+
+
+def test_scenes_snapshots_and_restore(stage: Stage) -> None:
+    stage.project.add(taught(3, 4))
+    stage.do(m.Snapshot(id=1, name="three"))
+    stage.do(m.DeleteLabel(id=2, label="hum"))
+    assert len(stage.frame(0, 1).results) == 2
+    stage.do(m.Restore(id=3, name="three"))
+    assert len(stage.frame(0, 1).results) == 3
+    assert [one["name"] for one in stage.do(m.ListSnapshots(id=4))] == ["three"]
+    stage.do(m.ActiveLabels(id=5, labels=["hum"]))
+    assert [r.label for r in stage.frame(0, 1).results] == ["hum"]
+    with pytest.raises(InputError, match="did you mean 'hum'"):
+        stage.do(m.ActiveLabels(id=6, labels=["humm"]))
+
+
+def test_it_judges_itself(stage: Stage) -> None:
+    stage.project.add(taught(3, 6, people=3))
+    report = stage.do(m.Evaluate(id=1))
+    assert report["spaces"]["audio"]["accuracy"] == 1.0
+
+
+def test_wrong_commands_say_why(stage: Stage) -> None:
+    for command in (m.RecordStop(id=1), m.RecordStart(id=2, label="  "), m.Mark(id=3, label="x"),
+                    m.RecordStart(id=4, label="x", seconds=-1), m.Mark(id=5, label="x", seconds=900),
+                    m.RenameLabel(id=6, label="nobody", to="x"), m.Clip(id=7, example="none"),
+                    m.RecordStart(id=8, label="x", delay_s=1e9), m.Restore(id=9, name="none")):  # fmt: skip
+        with pytest.raises(InputError):
+            stage.do(command)
+    stage.do(m.RecordStart(id=10, label="x"))
+    with pytest.raises(InputError, match="being recorded"):
+        stage.do(m.RecordStart(id=11, label="y"))
+
+
+def test_an_interruption_cannot_be_marked(stage: Stage) -> None:
+    stage.frame(0, 1)
+    feed(stage.node, Packet(stage.t_us + 1, Gap("stall")))
+    with pytest.raises(InputError):
+        stage.do(m.Mark(id=1, label="clap", seconds=5))
+
+
+def test_without_a_project_it_teaches_in_memory() -> None:
+    stage = Stage(None)
+    stage.do(m.RecordStart(id=1, label="clap"))
+    stage.frame(0, 1)
+    stage.do(m.RecordStop(id=2))
+    assert stage.frame(0, 1).label == "clap"
+    with pytest.raises(InputError, match="project"):
+        stage.do(m.Undo(id=3))
+
+
+def test_every_command_of_the_head_has_a_handler() -> None:
+    others = {"Auth", "Subscribe", "Ping", "Set", "Simulate", "AllowOrigin", "NewCode", "Restart"}
+    kinds = {kind.__name__ for kind in m.ClientMessage.__args__}  # type: ignore[attr-defined]
+    assert {kind.__name__ for kind in COMMANDS} >= kinds - others

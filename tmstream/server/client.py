@@ -78,11 +78,11 @@ class Client:
         if not connection.paused:
             if session.has_paced or not session.empty:
                 self._flush()
-            session.moved(now_s)
+            self._buffered = 0
             return False
         held = connection.transport.get_write_buffer_size()
-        if held < self._buffered:
-            session.moved(now_s)
+        if held < self._buffered or not self._buffered:
+            session.moved(now_s)  # it has read something, or has only just fallen behind
         self._buffered = held
         if not session.too_slow(now_s, blocked=True, socket_bytes=held):
             return False

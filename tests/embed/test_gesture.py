@@ -57,7 +57,7 @@ def test_standing_still_is_none():
 
 
 def test_two_people_move_independently():
-    made = feed(opened(GestureEmbedding()), *walk(moves=["wave", "stand"], people=2, seconds=6))
+    made = feed(opened(GestureEmbedding()), *walk(moves=["wave", "stand"], people=2, seconds=7))
     subjects = {one.data.subject for one in made if isinstance(one.data, Embedding)}
     assert subjects == {"p1", "p2"}
 

@@ -13,7 +13,8 @@ from tmstream.capture.pictures import Pictures
 from tmstream.capture.video_file import VideoFile
 from tmstream.capture.walker import MOVES, body_points
 from tmstream.core.errors import DeviceError
-from tmstream.core.packet import Absent, Gap, Image, Landmarks, Packet, Presence
+from tmstream.core.packet import Absent, Embedding, Gap, Image, Landmarks, Packet, Presence
+from tmstream.embed.gesture import GestureEmbedding
 from tmstream.features._eye import Eye
 from tmstream.features.body import BodyLandmarks
 from tmstream.features.hands import HandLandmarks
@@ -290,3 +291,11 @@ def test_a_killed_process_is_replaced_in_the_middle_of_a_clip(needs_data):
     subjects = {one.subject for one in kinds([*before, *after], Landmarks)}
     assert subjects == {"p1"}
     assert len(kinds(after, Landmarks)) >= len(packets) - 13
+
+
+def test_real_squats_are_counted_one_movement_each(needs_data):
+    packets = shown(VideoFile(str(needs_data("webcam_clips") / "squats.mp4")))
+    made = watch(BodyLandmarks(), packets)
+    end = Packet(made[-1].t_us + 1, Gap("end"))
+    moves = kinds(feed(opened(GestureEmbedding()), *made, end), Embedding)
+    assert len(moves) == 3

@@ -14,16 +14,17 @@ Float64 = npt.NDArray[np.float64]
 
 #: Speed at which a movement begins and below which it ends, in body units a second (one unit is
 #: about a shoulder's width); a landmarker's own jitter stays under 0.3 after smoothing.
-BEGIN, END = 0.7, 0.35
-#: It ends after being still so long; shorter pauses are its turning points.
-STILL_S = 0.35
+BEGIN, END = 0.7, 0.3
+#: It ends after being still so long; shorter pauses are its turning points (the bottom of a slow
+#: squat lasts 0.4 s).
+STILL_S = 0.5
 #: Shorter ones are twitches, longer ones are cut.
-SHORTEST_S, LONGEST_S = 0.4, 4.0
+SHORTEST_S, LONGEST_S = 0.5, 4.0
 #: How long before the threshold a movement is taken to have begun.
-LEAD_S = 0.15
+LEAD_S = 0.2
 #: Speed is measured over this long, between points smoothed with this time constant: from frame to
 #: frame a landmarker's jitter looks as fast as a wave.
-OVER_S, SMOOTH_S = 0.12, 0.05
+OVER_S, SMOOTH_S = 0.2, 0.1
 
 #: How many points in time a movement is reduced to.
 STEPS = 12

@@ -116,7 +116,7 @@ $("door").onsubmit = (event) => {
 
 $("wrong").onclick = async () => {
   const reply = await ask("mark", { label: null, seconds: 1.5 });
-  say(reply.ok ? "Noted: it will be more careful there." : `Not noted: ${reply.error.message}`);
+  say(reply.ok ? "Noted. It is learned when somebody unlocks teaching." : `Not noted: ${reply.error.message}`);
 };
 
 $("strictness").onchange = async () => {

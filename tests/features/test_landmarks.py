@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from tmstream.capture.video_file import VideoFile
 from tmstream.capture.walker import MOVES, body_points
 from tmstream.core.errors import DeviceError
 from tmstream.core.packet import Absent, Embedding, Gap, Image, Landmarks, Packet, Presence
-from tmstream.embed.gesture import GestureEmbedding
+from tmstream.embed.body import BodyEmbedding, body_vector
 from tmstream.features._eye import Eye
 from tmstream.features.body import BodyLandmarks
 from tmstream.features.hands import HandLandmarks
@@ -293,9 +294,16 @@ def test_a_killed_process_is_replaced_in_the_middle_of_a_clip(needs_data):
     assert len(kinds(after, Landmarks)) >= len(packets) - 13
 
 
-def test_real_squats_are_counted_one_movement_each(needs_data):
+def test_real_squats_are_counted_with_poses_taught_by_the_walker(needs_data):
+    def taught(move, t_s):
+        points = body_points(MOVES[move](t_s, 1.0), 0.9, 0.5, 4 / 3)
+        vector = body_vector(points, 4 / 3, "full")
+        return vector / np.linalg.norm(vector)
+
     packets = shown(VideoFile(str(needs_data("webcam_clips") / "squats.mp4")))
-    made = watch(BodyLandmarks(), packets)
-    end = Packet(made[-1].t_us + 1, Gap("end"))
-    moves = kinds(feed(opened(GestureEmbedding()), *made, end), Embedding)
-    assert len(moves) == 3
+    made = feed(opened(BodyEmbedding(parts="full")), *watch(BodyLandmarks(), packets))
+    vectors = [one.vector for one in kinds(made, Embedding)]
+    assert len(vectors) >= 0.95 * len(packets)
+    down, up = taught("squat", 0.75), taught("stand", 0.1)
+    low = [bool(one @ down > one @ up) for one in vectors]
+    assert sum(after and not before for before, after in pairwise(low)) == 3

@@ -30,7 +30,7 @@ def arc(seconds, size=1.0, turns=1.0):
 def test_a_movement_is_found_where_it_is():
     (one,) = segments(still(1) + arc(1.0) + still(1), jitter=0.005)
     assert one.onset_us == pytest.approx(1_000_000, abs=200_000)
-    assert one.end_us == pytest.approx(2_000_000, abs=300_000)
+    assert one.end_us == pytest.approx(2_150_000, abs=250_000)
 
 
 def test_two_movements_with_a_pause_are_two():

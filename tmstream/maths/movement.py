@@ -15,8 +15,8 @@ Float64 = npt.NDArray[np.float64]
 #: Speed at which a movement begins and below which it ends, in body units a second (one unit is
 #: about a shoulder's width); a landmarker's own jitter stays under 0.3 after smoothing.
 BEGIN, END = 0.7, 0.3
-#: It ends after being still so long; shorter pauses are its turning points (the bottom of a slow
-#: squat lasts 0.4 s).
+#: It ends after being still so long; shorter pauses are its turning points (the
+#: bottom of a slow squat lasts 0.4 s).
 STILL_S = 0.5
 #: Shorter ones are twitches, longer ones are cut.
 SHORTEST_S, LONGEST_S = 0.5, 4.0

@@ -52,6 +52,8 @@ class Advice:
         text = [
             f"{self.before:.2f} false alarms an hour now, {self.chosen.per_hour:.2f} with {named}"
         ]
+        if self.chosen.settings:
+            text.append("what that costs in right answers: tmstream evaluate")
         if not self.enough:
             text.append(
                 f"nothing tried stays below {max_per_hour:g}: teach what sounds alike as noise"

@@ -17,7 +17,7 @@ from tmstream.lab.pool import Pool
 from tmstream.lab.reembed import reembed
 from tmstream.lab.samples import Sample, find
 from tmstream.lab.teach import Tally, teach
-from tmstream.lab.tune import search, silence
+from tmstream.lab.tune import GRID, search, silence
 from tmstream.store.project import Project
 
 
@@ -165,8 +165,10 @@ def test_a_room_that_triggers_is_silenced_and_that_can_be_undone(
 
 
 def test_a_search_keeps_only_what_is_better(
-    folder: Path, project: Project, pipeline: Pipeline
+    folder: Path, project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(GRID, "k", (1, 5))
+    monkeypatch.setitem(GRID, "strictness", (0.5, 1.0))
     taught(project, pipeline, find([folder]))
     found = search(project, pipeline)
     assert found.score_after >= found.score_before

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.errors import DeviceError, InputError, SpecError
-from ..core.resources import resource
+from ..core.resources import PACKAGE, resource
 
 if TYPE_CHECKING:
     from ..core.messages import Hello
@@ -53,7 +53,11 @@ def load(name: str) -> Pipeline:
         return read(path)
     shipped = resource("pipelines")
     if path.name == name and (shipped / f"{path.stem}.yaml").is_file():
-        return read(shipped / f"{path.stem}.yaml")
+        found = read(shipped / f"{path.stem}.yaml")
+        if found.project is not None and shipped.is_relative_to(PACKAGE):
+            # An installed package is no place for somebody's examples.
+            found = replace(found, project=Path.cwd() / found.project.name)
+        return found
     names = [one.stem for one in shipped.glob("*.yaml")]
     near = did_you_mean(path.stem, names)
     if path.suffix in (".yaml", ".yml") and path.parent.is_dir():

@@ -41,6 +41,7 @@ def demo(mic: bool, camera: bool, seconds: float | None, port: int | None, no_br
         pipeline = _with_microphone(pipeline)
     if not (mic or camera):
         _make_ready(pipeline, project)
+        pipeline = _with_visitor(pipeline)
     click.echo("tmstream demo: everything stays on this machine; Ctrl-C ends it")
     if mic or camera:
         click.echo("open the studio, press record, and make a sound: five times for each label")
@@ -62,18 +63,44 @@ def _with_microphone(pipeline: Pipeline) -> Pipeline:
     return replace(pipeline, realtime=False)
 
 
+def _with_visitor(pipeline: Pipeline) -> Pipeline:
+    """Let a visitor's browser take over: its microphone for the performer, and its camera."""
+    from ..engine.spec import NodeSpec
+
+    for spec in pipeline.nodes:
+        if spec.type == "synthetic":
+            params = {"stand_in": _sounds(pipeline)}
+            pipeline = pipeline.with_node(NodeSpec(spec.name, "browser_microphone", (), params))
+    if any(spec.type == "browser_camera" for spec in pipeline.nodes):
+        return pipeline
+    more = {"knn": "pose", "websocket": "body"}
+    nodes = [
+        replace(spec, sources=(*spec.sources, more[spec.type])) if spec.type in more else spec
+        for spec in pipeline.nodes
+    ]
+    seeing = (
+        NodeSpec("eye", "browser_camera"),
+        NodeSpec("body", "body_landmarks", ("eye",)),
+        NodeSpec("pose", "body_embedding", ("body",)),
+    )
+    return replace(pipeline, nodes=(*nodes, *seeing))
+
+
+def _sounds(pipeline: Pipeline) -> list[str]:
+    """Return what the performer performs."""
+    params = [spec.params for spec in pipeline.nodes]
+    named = (one.get("sounds") or one.get("stand_in") for one in params)
+    return list(next((one for one in named if one), SOUNDS))
+
+
 def _make_ready(pipeline: Pipeline, path: Path) -> None:
     """Teach the performer's sounds, unless that was done before."""
     from ..engine.registry import Registry
     from ..lab.performer import teach_performer
     from ..store.project import Project
 
-    sounds = next(
-        (spec.params.get("sounds", SOUNDS) for spec in pipeline.nodes if spec.type == "synthetic"),
-        SOUNDS,
-    )
     with Project.open(path, create=True) as project:
-        missing = [one for one in dict.fromkeys(sounds) if one not in project.labels()]
+        missing = [one for one in dict.fromkeys(_sounds(pipeline)) if one not in project.labels()]
         if missing and not project.read_only:
             click.echo(f"first start: teaching {', '.join(missing)}")
             teach_performer(project, pipeline, Registry.installed(), missing)

@@ -63,14 +63,12 @@ class Sample:
         return next((self.groups[one] for one in PERSON_COLUMNS if self.groups.get(one)), None)
 
     @property
-    def take(self) -> str:
-        """Return the name of what was recorded in one go, never split when judging."""
+    def take(self) -> str | None:
+        """Return what was recorded in one go, when a column says so; never split when judging."""
         told = next((self.groups[one] for one in TAKE_COLUMNS if self.groups.get(one)), None)
         if told is not None and self.start_s is None:
             return told
-        if self.row is not None:
-            return self.person or f"{self.name}:{self.row}"
-        return self.name if self.start_s is None else f"{self.name}@{self.start_s:g}"
+        return self.person if self.row is not None else None
 
     def __str__(self) -> str:
         if self.row is not None:

@@ -190,7 +190,8 @@ def _examples(heard: Heard, digest: str, person: str | None) -> list[NewExample]
             label=sample.label or "",
             space=packet.data.space,
             vector=packet.data.vector,
-            take=sample.take,
+            # Names of files repeat from folder to folder; their content does not.
+            take=sample.take or f"{sample.file.name} {digest[:6]}",
             person=person or sample.person,
             groups=dict(sample.groups),
             source=sample.file.name,

@@ -167,7 +167,7 @@ def test_a_room_that_triggers_is_silenced_and_that_can_be_undone(
 def test_a_search_keeps_only_what_is_better(
     folder: Path, project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(GRID, "k", (1, 5))
+    monkeypatch.setitem(GRID, "k", (5,))
     monkeypatch.setitem(GRID, "strictness", (0.5, 1.0))
     taught(project, pipeline, find([folder]))
     found = search(project, pipeline)

@@ -190,6 +190,8 @@ def listen(port: int, clients: int, ready: Any, results: Any) -> None:
         for i, (key, _) in enumerate(events):
             data = key.fileobj.recv(65536)  # type: ignore[union-attr]
             received += len(data)
+            if not data:  # cut off
+                selector.unregister(key.fileobj)
             at = data.find(mark) if i % 8 == 0 or i == len(events) - 1 else -1
             if at >= 0 and len(data) == frame:
                 sent = int(data[at + 6 : at + 26]) - OFFSET_NS
@@ -209,7 +211,8 @@ def measure(command: list[str], clients: int) -> tuple[float, float, float]:
         ready, results = context.Event(), context.Queue()
         crowd = context.Process(target=listen, args=(port, clients, ready, results))
         crowd.start()
-        ready.wait(60)
+        if not ready.wait(60):
+            raise RuntimeError("the listeners did not connect")
         server.stdin.write("\n")
         server.stdin.flush()
         spent_s = float(server.stdout.readline())

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from . import fake
+from .server import Stand
+
 HERE = Path(__file__).parent
 CLIENT = HERE.parents[1] / "tmstream" / "web" / "client"
 
@@ -61,3 +64,28 @@ def test_every_member_is_declared() -> None:
     assert {"label", "triggered", "ignore", "classifyStart"} <= public
     missing = [name for name in public if not name.startswith("_") and name not in declared]
     assert not missing
+
+
+def test_a_node_program_hears_an_event_over_a_real_socket(node: str) -> None:
+    major = int(subprocess.check_output([node, "--version"], text=True).strip("v\n").split(".")[0])
+    if major < 20:
+        pytest.skip("this Node.js has no WebSocket of its own")
+    program = """
+        const { connect } = require(process.argv[1]);
+        connect(process.argv[2]).ready.then((tm) => {
+          tm.on("trigger", (event) => { console.log(event.label); tm.close(); });
+          console.log(tm.connected);
+        });
+    """
+    flags = ["--experimental-websocket"] if major < 22 else []
+    with Stand({}) as stand:
+        running = subprocess.Popen(
+            [node, *flags, "-e", program, str(CLIENT / "tmstream.js"), f"localhost:{stand.port}"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert running.stdout is not None
+        assert running.stdout.readline() == "true\n"
+        stand.say(fake.event("trigger", "clap", 1.0))
+        assert running.communicate(timeout=20)[0] == "clap\n"
+        assert running.returncode == 0

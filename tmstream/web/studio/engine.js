@@ -70,7 +70,7 @@ export class Engine {
     const path = hello.project?.path;
     fill(this.about, Object.entries({
       pipeline: hello.pipeline, project: path ?? "none: nothing taught is kept", examples: String(app.examples.length || hello.project?.examples || 0),
-      spaces: hello.spaces.join(", ") || "none yet", version: hello.version, ...(hello.private ? { private: "no sound and no picture is kept" } : {}),
+      spaces: [...new Set(app.examples.length ? app.examples.map((one) => one.space) : hello.spaces)].join(", ") || "none yet", version: hello.version, ...(hello.private ? { private: "no sound and no picture is kept" } : {}),
     }).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
       path && h("dt", {}, "copy, export"), path && h("dd", {}, h("code", {}, `tmstream export ${path} copy.zip`)));
   }

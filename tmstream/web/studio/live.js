@@ -31,9 +31,11 @@ export class Live {
     this.stage = h("div.stage", { hidden: true }, this.video, this.picture);
     this.now = h("p.now", { "aria-live": "polite" }, "…");
     this.list = h("ul.bars");
-    this.element = panel("Now", this.now, h("div.ear", {}, this.sonogram, this.meter), this.stage, this.list);
+    this.ear = h("div.ear", {}, this.sonogram, this.meter);
+    this.element = panel("Now", this.now, this.ear, this.stage, this.list);
 
     const { wire } = app;
+    wire.on("hello", (hello) => { this.ear.hidden = !hello.streams.includes("spectrum"); });
     wire.on("spectrum", (message) => this.hear(message));
     wire.on("prediction", (message) => this.answers.set(message.subject, { message, ms: performance.now() }));
     wire.on("event", (message) => this.happen(message));

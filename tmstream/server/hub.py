@@ -181,7 +181,8 @@ class Hub:
         least = policy.RANKS[role]
         for connection, client in self._clients.items():
             session = client.session
-            if connection.protocol.state is not State.OPEN:
+            # A client that vanished is closing below before the protocol knows.
+            if connection.protocol.state is not State.OPEN or connection.transport.is_closing():
                 continue
             if role != "viewer" and policy.RANKS[session.role] < least:
                 continue

@@ -314,6 +314,26 @@ test("the take plays while no engine has what the sketch needs", async () => {
   tm.close();
 });
 
+test("an engine whose camera is off gets a take played, until it sees somebody", async (t) => {
+  const take = await takeFile([event("trigger", "clap")]);
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const [tm, socket] = await connected({ take, needs: ["landmarks"] });
+  const seen = { type: "landmarks", space: "body", subject: "p1", t_us: 5e6, points: [[0, 0, 0, 1]], side: null, aspect: 1 };
+  assert.equal(tm.source, "engine");
+  const playing = new Promise((resolve) => tm.on("trigger", "clap", resolve));
+  t.mock.timers.tick(4000);
+  await playing;
+  assert.equal(tm.source, "take");
+  socket.say(event("trigger", "hum"));
+  assert.equal(tm.source, "take");
+  socket.say(seen);
+  assert.equal(tm.source, "engine");
+  t.mock.timers.tick(60_000);
+  assert.equal(tm.source, "engine", "nobody may be there for a while");
+  assert.equal(tm.connected, true);
+  tm.close();
+});
+
 test("a handler that throws is reported and harms nobody else", async (t) => {
   const thrown = [];
   t.mock.timers.enable({ apis: ["setTimeout"] });

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from .conftest import FLAGS
+from .server import Stand
 
 STUDIO = Path(__file__).resolve().parents[2] / "tmstream" / "web" / "studio"
 RATE_HZ = 16000
@@ -268,6 +269,30 @@ def test_every_command_of_the_studio_is_on_the_wire() -> None:
         sent |= set(re.findall(r'(?:command|change)\("(\w+)"', one.read_text("utf-8")))
     assert len(sent) > 12
     assert sent <= known, json.dumps(sorted(sent - known))
+
+
+def test_the_studio_lets_a_foreign_page_listen(engine: str, chromium: Any, tmp_path: Path) -> None:
+    port = re.search(r":(\d+)/", engine)
+    assert port
+    script = f'<script src="/tmstream.js"></script><script>const tm = tmstream.connect("localhost:{port[1]}");</script>'
+    (tmp_path / "index.html").write_text(f'<!doctype html><meta charset="utf-8">{script}', "utf-8")
+    context = chromium.new_context()
+    studio = context.new_page()
+    studio.goto(engine)
+    studio.wait_for_selector(".adder:not([hidden]) input")
+    with Stand({"/page/": tmp_path}) as elsewhere:
+        foreign = context.new_page()
+        foreign.goto(f"http://localhost:{elsewhere.port}/page/")
+        notice = foreign.wait_for_selector("[data-tmstream=notice]", timeout=15_000)
+        assert (
+            f"this page (http://localhost:{elsewhere.port}) is not on its list"
+            in notice.inner_text()
+        )
+        assert f"http://localhost:{elsewhere.port}" in studio.inner_text("#banners")
+        studio.click("text=Let it listen")
+        foreign.wait_for_function("tm.connected", timeout=20_000)
+        assert foreign.query_selector("[data-tmstream=notice]") is None
+    context.close()
 
 
 def test_it_can_be_used_by_everybody(engine: str, chromium: Any) -> None:

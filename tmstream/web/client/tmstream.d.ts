@@ -58,7 +58,7 @@ export interface Options {
   simulateKeys?: boolean;
   /** A saved `tmstream run --print` to play while no engine is there. */
   take?: string;
-  /** Streams the sketch cannot do without ("landmarks", "event" ...): the take plays when an engine lacks one. */
+  /** Streams the sketch cannot do without ("landmarks" ...): the take plays while an engine lacks or never sends one. */
   needs?: string[];
   /** Play a take again and again (true unless told). */
   loop?: boolean;

@@ -11,6 +11,7 @@
   const PORT = 8765;
   const FRESH_MS = 3000; // an answer older than this no longer counts
   const POINTS_FRESH_MS = 1000; // a body unseen for this long is gone
+  const HUNGRY_MS = 4000; // an engine that sends nothing of what a sketch needs has no camera on
   const READY_MS = 5000; // nobody's setup() waits longer than this
   const BACKOFF_MS = [500, 1000, 2000, 4000, 8000];
   const CALLBACKS = {
@@ -518,6 +519,7 @@
       open.delete(this);
       this._line?.close();
       this._take?.close();
+      clearTimeout(this._hungry);
       this._notice.clear();
       this._unlistenToKeys?.();
       this.connected = false;
@@ -529,7 +531,7 @@
 
     _receive(message, from) {
       if (message.type === "hello") return this._greet(message, from);
-      if (from === this._line && this._take) return undefined; // the take plays instead
+      if (from === this._line && !this._feed(message)) return undefined; // the take plays instead
       this._synchronise(message.end_us ?? message.t_us);
       switch (message.type) {
         case "prediction": this._predict(message); break;
@@ -554,6 +556,11 @@
         return this._problem({ code: "protocol", text: `This tmstream.js speaks protocol ${PROTOCOL}, the engine ${hello.protocol}. Take the tmstream.js that this engine serves.` });
       }
       if (from === this._line && !this._suits(hello)) return this._fallBack();
+      if (from === this._line) {
+        this._lineHello = hello;
+        clearTimeout(this._hungry);
+        if (this.options.take && this.options.needs) this._hungry = setTimeout(() => this._fallBack(), HUNGRY_MS);
+      }
       if (from === this._line && this._take) {
         this._take.close();
         this._take = null;
@@ -576,6 +583,15 @@
     /** Does this engine send what the sketch said it needs? Only asked when there is a take to play instead. */
     _suits(hello) {
       return !this.options.take || (this.options.needs || []).every((stream) => (hello.streams || []).includes(stream));
+    }
+
+    /** Note a message of the engine; false while a take plays instead. What the sketch needs ends the take. */
+    _feed(message) {
+      if (this._lineHello && this.options.needs?.includes(message.type)) {
+        clearTimeout(this._hungry);
+        if (this._take) this._greet(this._lineHello, this._line);
+      }
+      return !this._take;
     }
 
     /** A take stands in for the engine: nobody needs to be told why. */
@@ -650,6 +666,8 @@
     }
 
     _lost() {
+      this._lineHello = null;
+      clearTimeout(this._hungry);
       if (this.source !== "engine") return; // a take was playing anyway
       this.connected = false;
       this.source = null;

@@ -149,7 +149,10 @@ def test_closeness_falls_with_distance_from_one() -> None:
 
 def test_the_cheapest_limit_parts_what_can_be_parted() -> None:
     members, strangers = np.array([0.1, 0.2, 0.3]), np.array([0.7, 0.8, 0.9])
-    assert 0.3 < cheapest(members, strangers) < 0.7
+    assert 0.3 < cheapest(members, strangers) < 0.9
+    assert cheapest(members, strangers * 10) == pytest.approx(
+        2.0 * 0.29
+    )  # room, but not without end
     assert area(members, strangers) == 1.0
     assert area(strangers, members) == 0.0
     assert area(members, members) == 0.5

@@ -24,6 +24,9 @@ PRIOR = (0.40, 0.65)
 PRIORS = {"audio": (0.45, 0.66), "hand": (0.20, 0.50), "body": (0.20, 0.50), "image": (0.55, 0.80)}
 #: With nothing but one group a label: this share of held-out labels would be let in.
 STRANGERS_LET_IN = 0.6
+#: Members get the room up to where this share of strangers would be let in.
+ROOM = 0.05
+ROOM_RATIO = 2.0  #: ... but never beyond this many times the 95 % distance of members
 #: How far the limit lies beyond the typical distance: what few held-out members are drawn to.
 USUAL_RATIO = 1.5
 #: How many held-out members outweigh that, and how many of one label the common limit.
@@ -91,7 +94,7 @@ def limits_for(
     """Return every label's limit from held-out distances.
 
     The common limit minimises ``MEMBER_COST * members lost + strangers let in`` (both as shares)
-    and is drawn towards the usual one; a label whose own lie nearer or farther shifts it.
+    and is drawn towards the usual one; a label whose own lie farther gets more.
     ``widened`` multiplies it, where members were held out by take and not by group.
     """
     count = len(found.members)
@@ -105,22 +108,26 @@ def limits_for(
     for code, label in enumerate(labels):
         own = found.members[found.codes == code]
         known = len(own) / (len(own) + PRIOR_OF_LABEL)
-        shift = known * (float(np.median(own)) - typical) if len(own) else 0.0
+        shift = known * max(float(np.median(own)) - typical, 0.0) if len(own) else 0.0
         limits[label] = Limit(max(typical + shift, 1e-3), max(far + shift, typical + shift, 1e-3))
     return limits
 
 
 def cheapest(members: Array, strangers: Array) -> float:
-    """Return the limit of least cost; without strangers, one that loses one member in twenty."""
+    """Return the limit of least cost; without strangers, one that loses one member in twenty.
+
+    Where strangers lie well apart, members get the room between: the next person will differ more
+    than those who taught do from each other.
+    """
     usual = float(np.quantile(members, 0.95))
     if not len(strangers):
         return usual
     tried: npt.NDArray[np.floating] = np.unique(np.concatenate([members, strangers]))
     lost = 1 - np.searchsorted(np.sort(members), tried, "right") / len(members)
     let_in = np.searchsorted(np.sort(strangers), tried, "right") / len(strangers)
-    best = int(np.argmin(MEMBER_COST * lost + let_in))
-    # Half way to the next observed distance: a limit exactly on an example turns its like away.
-    return float((tried[best] + tried[min(best + 1, len(tried) - 1)]) / 2)
+    best = float(tried[int(np.argmin(MEMBER_COST * lost + let_in))])
+    room = min(float(np.quantile(strangers, ROOM)), ROOM_RATIO * usual)
+    return max(best, room)
 
 
 def choose(areas: Mapping[str, float], usual: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tmstream.backends.landmarker import Found
+from tmstream.backends.pictures import decode_picture
 from tmstream.capture.pictures import Pictures
 from tmstream.capture.video_file import VideoFile
 from tmstream.capture.walker import MOVES, body_points
@@ -307,3 +308,36 @@ def test_real_squats_are_counted_with_poses_taught_by_the_walker(needs_data):
     down, up = taught("squat", 0.75), taught("stand", 0.1)
     low = [bool(one @ down > one @ up) for one in vectors]
     assert sum(after and not before for before, after in pairwise(low)) == 3
+
+
+@pytest.mark.parametrize("change", ["small", "cut"])
+def test_the_same_pose_from_afar_or_cut_at_the_hips_is_the_same(needs_data, change):
+    import cv2
+
+    def changed(picture, hips):
+        height, width, _ = picture.shape
+        if change == "cut":
+            return np.ascontiguousarray(picture[: round(hips * height)])
+        small = cv2.resize(picture, None, fx=1 / 3, fy=1 / 3, interpolation=cv2.INTER_AREA)
+        edges = height // 3, height // 3, width // 3, width // 3
+        return cv2.copyMakeBorder(small, *edges, cv2.BORDER_CONSTANT, value=(110, 110, 110))
+
+    files = sorted(needs_data("pose_staff_photos").glob("*/*.jpg"))
+    node = opened(BodyLandmarks())
+    times = iter(range(0, 10**12, 1_000_000))
+
+    def seen(picture):
+        t_us = next(times)
+        made = kinds(feed(node, Packet(t_us, Gap("next")), Packet(t_us, Image(picture))), Landmarks)
+        vector = body_vector(made[0].points, made[0].aspect, "upper")
+        return vector / np.linalg.norm(vector), float(made[0].points[[23, 24], 1].mean())
+
+    try:
+        pictures = [decode_picture(file) for file in files]
+        taught = [seen(picture) for picture in pictures]
+        asked = [seen(changed(p, hips))[0] for p, (_, hips) in zip(pictures, taught, strict=True)]
+    finally:
+        node.close()
+    vectors = np.array([vector for vector, _ in taught])
+    found = [files[int((vectors @ one).argmax())].parent.name for one in asked]
+    assert found == [file.parent.name for file in files]

@@ -11,7 +11,7 @@ import numpy as np
 from ..backends.landmarker import Found
 from ..core.errors import DeviceError, InputError
 from ..core.node import Types
-from ..core.packet import Absent, Float32, Gap, Image, Landmarks, Packet, Presence
+from ..core.packet import Absent, Float32, Gap, Image, Landmarks, Packet, Presence, UInt8
 from ..core.services import Services
 from ..maths.geometry import (
     ANKLES,
@@ -28,7 +28,7 @@ from ..maths.geometry import (
     square,
     visible,
 )
-from ._eye import Eye, Followed, Zone, check_zone, picture_of, why_nobody
+from ._eye import Eye, Followed, Zone, check_zone, moved, picture_of, why_nobody
 
 #: Score a new person needs. At MediaPipe's own 0.5 it sees people in one of five photographs of
 #: hands, fruit and clothes, at 0.7 in 2 of 310, and 92 of 93 people are still found.
@@ -37,6 +37,21 @@ DETECTION = 0.7
 CORE = (NOSE, *SHOULDERS, *ELBOWS, *WRISTS, *HIPS, *KNEES, *ANKLES)
 #: Two results whose points lie this near (in body sizes) are one person seen twice.
 SAME = 0.12
+#: A single picture in which nobody is seen is looked at again in parts of this share, at these
+#: (left, top): the detector misses people under about a third of the picture (4 of 11 found without,
+#: 11 of 11 with). Streams are not: tracking would have to jump between parts; give them a ``zone``.
+CLOSER = 0.5
+CLOSER_AT = (
+    (0.25, 0.25),
+    (0.25, 0.5),
+    (0.0, 0.25),
+    (0.5, 0.25),
+    (0.0, 0.5),
+    (0.5, 0.5),
+    (0.25, 0.0),
+)
+#: A smaller part shows no more than the whole did.
+CLOSER_PIXELS = 160
 
 SPACE = "body"
 
@@ -93,7 +108,7 @@ class BodyLandmarks:
         try:
             picture = picture_of(packet)
             part = self._eye.zone_of(picture)
-            found = self._eye.look(packet.t_us, part)
+            found = self._found(packet.t_us, part)
         except InputError:
             yield packet.with_data(Absent(SPACE, "bad_frame", packet.t_us))
             return
@@ -115,6 +130,24 @@ class BodyLandmarks:
         for subject, _, points, _ in everybody:
             yield from self._arrived(packet, subject, points)
             yield packet.with_data(Landmarks(points, SPACE, subject, aspect))
+
+    def _found(self, t_us: int, part: UInt8) -> list[Found]:
+        """Look at the whole; at a single picture without anybody, once more from closer."""
+        aspect = part.shape[1] / part.shape[0]
+        found = self._eye.look(t_us, part)
+        if not self._eye.fresh or any(_is_person(one.points, aspect) for one in found):
+            return found
+        height, width = round(part.shape[0] * CLOSER), round(part.shape[1] * CLOSER)
+        if min(height, width) < CLOSER_PIXELS:
+            return found
+        for left, top in CLOSER_AT:
+            x, y = round(left * part.shape[1]), round(top * part.shape[0])
+            tile = np.ascontiguousarray(part[y : y + height, x : x + width])
+            near = [moved(one, left, top, CLOSER, CLOSER) for one in self._eye.look(t_us, tile)]
+            near = [one for one in near if _is_person(one.points, aspect)]
+            if near:
+                return near
+        return found
 
     def _arrived(
         self, packet: Packet[Any], subject: str, points: Float32

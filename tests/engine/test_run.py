@@ -156,6 +156,16 @@ def test_status_reaches_who_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(s.nodes["b"].rate_hz for s in statuses) > 10
 
 
+def test_a_file_that_has_ended_beside_a_live_source_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(running, "STATUS_EVERY_S", 0.02)
+    text = "nodes: {a: {type: ticks, n: 60}, b: {type: ticks, n: 2}, out: {type: watch, from: [a, b]}}\nrealtime: true\n"
+    statuses = [p.data for p in run(text) if isinstance(p.data, Status)]
+    assert statuses[-1].nodes["b"].message == "has ended"
+    assert statuses[-1].nodes["a"].message is None
+
+
 def test_the_history_is_tapped() -> None:
     class Tapped(History):
         def __init__(self) -> None:

@@ -178,6 +178,7 @@ class House:
     async def _source(self, slot: Slot) -> None:
         try:
             await keep_alive(slot, self._services[slot.name], self._enter, self.clock)
+            self._services[slot.name].notice("has ended")
         finally:
             lane = self._lanes[self._lane_of[slot.name]]
             gap: Packet[Any] = Packet(self.clock.now_us(), Gap("end"))

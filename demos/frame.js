@@ -9,7 +9,7 @@ addEventListener("load", () => {
   source.className = "source";
   line.append(back, source);
   document.body.append(line);
-  const words = { engine: "live", take: "a recorded take (start tmstream to play yourself)", none: "waiting for tmstream" };
+  const words = { engine: "live", take: "a recorded take; start tmstream, and play yourself", none: "waiting for tmstream" };
   setInterval(() => {
     const from = (typeof tm !== "undefined" && tm && tm.source) || "none";
     if (source.textContent === words[from]) return;

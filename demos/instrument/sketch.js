@@ -16,7 +16,7 @@ function setup() {
   strings = SCALE.map((step, i) => ({ step, hue: 30 + i * 18, swing: 0, phase: 0, at: 0.5 }));
   colorMode(HSB, 360, 100, 100, 1);
   tm = tmstream.connect({ take: "take.jsonl", needs: ["landmarks"], mirror: true, fit: "contain" });
-  tm.on("trigger", (event) => retune(event));
+  tm.on("enter", (event) => retune(event)); // a pose is entered and left
   describe("A harp of eleven tall strings, in the dark. Hands in front of the camera pluck them: they swing and sound. A recognised pose tunes the harp to another key.");
 }
 

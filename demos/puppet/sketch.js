@@ -15,7 +15,7 @@ const puppets = new Map(); // subject -> { joints by name, colour }
 function setup() {
   createCanvas(windowWidth, windowHeight);
   tm = tmstream.connect({ take: "take.jsonl", needs: ["landmarks"], mirror: true, fit: "contain" });
-  tm.on("trigger", (event) => throwConfetti(event.subject));
+  tm.on("enter", (event) => throwConfetti(event.subject)); // poses are entered and left; sounds trigger
   describe("A small stage with paper puppets on strings. Each person in front of the camera moves one puppet; a recognised pose gives it a crown and throws paper scraps.");
 }
 

@@ -175,7 +175,6 @@ def performance(seconds: float, seed: int = 1) -> Iterator[tuple[float, m.Messag
                 if poses[subject]:
                     yield t_s, event("leave", str(poses[subject]), t_s, subject)
                 if wanted:
-                    yield t_s, event("trigger", wanted, t_s, subject)
                     yield t_s, event("enter", wanted, t_s, subject)
                 poses[subject] = wanted
             if frame % 5 == number:

@@ -22,7 +22,9 @@ from tmstream.testing import FakeServices
 CHAINS = {"mic": ["sound"], "cam": ["body"]}
 
 
-def status(mic: float, sound: float, cam: float = 30, body: float = 30, /, **changed: Any) -> Status:
+def status(
+    mic: float, sound: float, cam: float = 30, body: float = 30, /, **changed: Any
+) -> Status:
     nodes = {"mic": mic, "sound": sound, "cam": cam, "body": body}
     return Status({n: NodeStatus("running", rate) for n, rate in nodes.items()} | changed)
 

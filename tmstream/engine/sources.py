@@ -18,9 +18,7 @@ Enter = Callable[[Slot, Packet[Any]], Awaitable[None]]
 
 
 @asynccontextmanager
-async def opened(
-    slot: Slot, services: NodeServices, *, running: bool = True
-) -> AsyncIterator[Any]:
+async def opened(slot: Slot, services: NodeServices, *, running: bool = True) -> AsyncIterator[Any]:
     """Hold a fresh source or sink open; ``close`` follows ``open`` whatever happens."""
     node = slot.make()
     try:

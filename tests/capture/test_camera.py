@@ -170,3 +170,27 @@ def test_it_declares_what_it_gives():
     check_declared(Camera())
     assert Camera.live
     assert Camera.latest_only
+
+
+def test_the_real_process_reads_what_opencv_can_open(tmp_path):
+    import cv2
+
+    path = tmp_path / "stream.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30.0, (64, 48))
+    for _ in range(300):
+        writer.write(np.full((48, 64, 3), (0, 0, 200), np.uint8))  # red, in OpenCV's order
+    writer.release()
+
+    async def go():
+        camera = Camera(device=str(path))
+        services = FakeServices()
+        services.clock = MonotonicClock()
+        await camera.open(services)
+        try:
+            return await first(camera, 1)
+        finally:
+            await camera.close()
+
+    (made,) = asyncio.run(go())
+    red, _, blue = made.data.pixels.mean(axis=(0, 1))
+    assert red > 150 > 50 > blue

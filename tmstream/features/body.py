@@ -38,7 +38,7 @@ CORE = (NOSE, *SHOULDERS, *ELBOWS, *WRISTS, *HIPS, *KNEES, *ANKLES)
 #: Two results whose points lie this near (in body sizes) are one person seen twice.
 SAME = 0.12
 #: A single picture in which nobody is seen is looked at again in parts of this share, at these
-#: (left, top): the detector misses people under about a third of the picture (4 of 11 found without,
+#: (left, top): the detector misses people under a third of the picture (4 of 11 found without,
 #: 11 of 11 with). Streams are not: tracking would have to jump between parts; give them a ``zone``.
 CLOSER = 0.5
 CLOSER_AT = (

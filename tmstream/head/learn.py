@@ -117,7 +117,9 @@ def learn(lesson: Lesson, k: int, space: str = "", *, calibrate: bool = True) ->
     found = {name: _distances(members, strangers, vote, name) for name in possible}
     areas = {name: area(one.members, one.strangers) for name, one in found.items()}
     near = choose(areas, usual_near) if strangers is not None else usual_near
-    widened = 1.0 if len(np.unique(lesson.groups)) > 1 else ONE_GROUP
+    # One group, or every take its own: nobody said who was recorded, so it may be one person.
+    groups = len(np.unique(lesson.groups))
+    widened = 1.0 if 1 < groups < lesson.take_count else ONE_GROUP
     limits = limits_for(found[near], lesson.labels, prior_limit(space), widened)
     right = members.won(vote) == members.codes
     return _fit(

@@ -258,3 +258,39 @@ def test_kiosk_tells_systemd_and_ends_when_told(
         assert "every_s" in pack.read("pipeline.yaml").decode()
         assert "kiosk starts" in pack.read("logs/tmstream.jsonl").decode()
     assert tmstream("kiosk", tape / "p.yaml", "--status").exit_code == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for a browser is a shell script")
+def test_the_page_waits_for_the_engine_and_comes_back_when_the_browser_dies(
+    tape: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = tape / "shown"
+    browser = tape / "bin" / "chromium"
+    browser.parent.mkdir()
+    browser.write_text(f'#!/bin/sh\necho "$@" >> "{shown}"\n')  # and dies at once
+    browser.chmod(0o755)
+    monkeypatch.setenv("PATH", str(browser.parent), prepend=":")
+    (tape / "p.yaml").write_text(
+        "server: {port: 0}\nrealtime: true\nnodes: {mic: {type: synthetic},"
+        " bars: {type: spectrum, from: mic}, out: {type: websocket, from: bars}}\n"
+    )
+    name = str(tape / "p.yaml")
+    line = lab.command("kiosk", name, "--show", "--page", "demos/hello/", "--position", "1920,0")
+    with subprocess.Popen(line, stderr=subprocess.DEVNULL) as show:
+        try:
+            time.sleep(1.5)
+            assert not shown.exists()  # nothing is shown before somebody answers
+            with subprocess.Popen(lab.command("kiosk", name), stdout=subprocess.DEVNULL) as engine:
+                try:
+                    until = time.monotonic() + 40
+                    while not shown.exists() or len(shown.read_text().splitlines()) < 2:
+                        assert time.monotonic() < until
+                        time.sleep(0.05)
+                finally:
+                    engine.terminate()
+        finally:
+            show.terminate()
+    first, second = shown.read_text().splitlines()[:2]
+    assert first == second
+    assert re.search(r"--kiosk .*--autoplay-policy=no-user-gesture-required", first)
+    assert re.search(r"--window-position=1920,0 http://localhost:\d+/demos/hello/$", first)

@@ -126,6 +126,9 @@ def test_drift_is_said_when_it_creeps_and_not_when_it_wavers() -> None:
     assert services.notices == []
     cared(Caretaker(), *evening(steady + np.linspace(0, 0.15, 600)), services=services)
     assert "further from its examples" in str(services.notices[-1])
+    recovered = np.concatenate([steady, steady + 0.15, steady, steady])
+    cared(Caretaker(), *evening(recovered), services=services)
+    assert services.notices[-1] is None  # and it is taken back when it is well again
 
 
 def test_a_sinking_microphone_is_said() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -49,7 +48,7 @@ class Caretaker:
     _beacon: Beacon | None = field(default=None, init=False, repr=False)
     _told: dict[str, tuple[str, str | None]] = field(default_factory=dict, init=False, repr=False)
     _wrong: dict[str, str] = field(default_factory=dict, init=False, repr=False)
-    _warned_s: float = field(default=-1e9, init=False, repr=False)
+    _creeps: dict[str, str] = field(default_factory=dict, init=False, repr=False)
     _ready: bool = field(default=False, init=False, repr=False)
     _distance: dict[str, Drift] = field(default_factory=dict, init=False, repr=False)
     _level: dict[str, Drift] = field(default_factory=dict, init=False, repr=False)
@@ -132,13 +131,17 @@ class Caretaker:
             return
         nearest = min(near, key=lambda one: one.distance)
         drift = self._distance.setdefault(nearest.space, Drift())
-        drift.add(nearest.distance, now_s)
+        if not drift.add(nearest.distance, now_s):
+            return
         change, usual = drift.change, drift.usual
-        if change is not None and usual and change > DISTANCE_GROWN * usual:
-            self._warn(
-                f"{nearest.space}: what is recognised lies {change / usual:.0%} further from its "
-                "examples than it did; the room, the light or the place has changed: teach again"
-            )
+        grown = change is not None and usual and change > DISTANCE_GROWN * usual
+        self._warn(
+            nearest.space,
+            f"{nearest.space}: what is recognised lies {change / usual:.0%} further from its "
+            "examples than it did; the room, the light or the place has changed: teach again"
+            if grown and change and usual
+            else None,
+        )
 
     def _listen(self, giver: str, audio: Audio, now_s: float) -> None:
         power = (
@@ -149,17 +152,27 @@ class Caretaker:
         if not np.isfinite(power):
             return
         drift = self._level.setdefault(giver, Drift(least_values=50))
-        drift.add(10 * np.log10(power) if power > 1e-12 else FLOOR_DB, now_s)
+        if not drift.add(10 * np.log10(power) if power > 1e-12 else FLOOR_DB, now_s):
+            return
         change = drift.change
-        if change is not None and change < -LEVEL_SUNK_DB:
-            self._warn(f"{giver}: {-change:.0f} dB quieter than it was; look at the microphone")
+        sunk = change is not None and change < -LEVEL_SUNK_DB
+        self._warn(
+            giver,
+            f"{giver}: {-change:.0f} dB quieter than it was; look at the microphone"
+            if sunk and change is not None
+            else None,
+        )
 
-    def _warn(self, message: str) -> None:
+    def _warn(self, what: str, message: str | None) -> None:
+        """Say what creeps, until it is well again."""
         assert self._services is not None
-        if self._warned_s < time.monotonic() - 3600:
-            self._warned_s = time.monotonic()
+        if message is not None and what not in self._creeps:
             log.warning(message)
-        self._services.notice(message)
+        had = self._creeps.pop(what, None)
+        if message is not None:
+            self._creeps[what] = message
+        if message is not None or had is not None:
+            self._services.notice("; ".join(self._creeps.values()) or None)
 
 
 def stuck_sources(nodes: Mapping[str, NodeStatus], chains: Mapping[str, list[str]]) -> list[str]:

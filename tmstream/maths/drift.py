@@ -25,19 +25,22 @@ class Drift:
     _began_s: float | None = field(default=None, init=False, repr=False)
     _medians: deque[float] = field(default_factory=deque, init=False, repr=False)
 
-    def add(self, value: float, now_s: float) -> None:
-        """Note one value; a number that is none is passed over."""
+    def add(self, value: float, now_s: float) -> bool:
+        """Note one value (NaN is passed over), and return whether a period ended."""
+        ended = False
         if self._began_s is None or now_s < self._began_s:
             self._began_s = now_s
         if now_s - self._began_s >= self.period_s:
             if len(self._values) >= self.least_values:
                 self._medians.append(float(np.median(self._values)))
+                ended = True
                 while len(self._medians) > self.kept:
                     self._medians.popleft()
             self._values = []
             self._began_s = now_s
         if np.isfinite(value) and len(self._values) < 4096:
             self._values.append(float(value))
+        return ended
 
     @property
     def change(self) -> float | None:

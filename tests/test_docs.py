@@ -37,10 +37,9 @@ def test_commands_in_the_docs_exist(page: Path) -> None:
     from tmstream.cli import cli
 
     known = set(cli.list_commands(Context(cli)))
-    for command in re.findall(
-        r"^\s*(?:\$ )?(?:\.venv/bin/)?tmstream ([a-z-]+)", page.read_text("utf-8"), re.M
-    ):
-        assert command in known, f"{page.name}: tmstream {command}"
+    for block in re.findall(r"```(?:sh|bash|)\n(.*?)```", page.read_text("utf-8"), re.S):
+        for command in re.findall(r"^\s*(?:\.venv/bin/)?tmstream ([a-z-]+)", block, re.M):
+            assert command in known, f"{page.name}: tmstream {command}"
 
 
 def test_every_docs_page_can_be_found_from_the_readme() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from tmstream.core.errors import StoreError
 from tmstream.store import backups, integrity, schema
+from tmstream.store.database import Database
 from tmstream.store.project import Change, Clip, NewExample, Project
 
 New = Callable[..., NewExample]
@@ -153,9 +154,13 @@ def test_the_newest_good_backup_takes_its_place(tmp_path: Path, example: New) ->
         assert again.notices == []
 
 
-def test_a_program_that_has_it_open_sees_the_backup(tmp_path: Path, example: New) -> None:
+def test_a_program_that_has_it_open_sees_the_backup(
+    tmp_path: Path, example: New, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "a.tms"
     with_backup(path, example)
+    # Else the first program's own check of the file may be the one that finds the damage.
+    monkeypatch.setattr(Database, "_keep", lambda self: None)
     with Project.open(path) as engine:
         assert len(engine.examples()) == 3
         damage(path, example("lost").vector.tobytes())

@@ -22,8 +22,9 @@ FLAGS = [
 ARTEFACTS = Path(__file__).resolve().parents[2] / "artefacts"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium(needs_chromium: str) -> Iterator[Any]:
+    """Not for the whole session: while it lives, playwright's loop runs in the main thread."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=needs_chromium, args=FLAGS)

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--pipeline", "name", metavar="PIPELINE", help="Judge other settings by it.")
 @click.option("--project", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
+@click.option(
+    "--sketch", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
+    help="Serve your own sketch at /sketch/.",
+)  # fmt: skip
 @click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free one.")
 @click.option("--print", "prints", is_flag=True, help="Print each message as a line of JSON.")
 @click.option("--no-browser", is_flag=True, help="Do not open the studio.")
@@ -37,6 +41,7 @@ def replay(
     speed: float | None,
     name: str | None,
     project: Path | None,
+    sketch: Path | None,
     port: int | None,
     prints: bool,
     no_browser: bool,
@@ -62,7 +67,7 @@ def replay(
     else:
         pace = (0.0 if prints else 1.0) if speed is None else speed
         fed = fed_by(pipeline, tape, registry, speed=pace)
-        wishes = Wishes(prints=prints, browser=not no_browser, port=port)
+        wishes = Wishes(prints=prints, browser=not no_browser, port=port, sketch=sketch)
         status = run_pipeline(fed, wishes)
     _notes(tape)
     ctx.exit(status)

@@ -19,12 +19,14 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from websockets.sync.client import connect
 
 from tmstream.cli import cli
 from tmstream.engine.registry import Registry
 from tmstream.engine.spec import parse
 from tmstream.lab import kiosk as lab
 from tmstream.lab.sign import sign
+from tmstream.server.state import find_running, state_folder
 from tmstream.store import logs
 from tmstream.store.project import NewExample, Project
 
@@ -233,6 +235,10 @@ def test_kiosk_tells_systemd_and_ends_when_told(
                 assert systemd.recv(1000).startswith(b"READY=1\nWATCHDOG=1")
                 assert time.monotonic() - began < 30
                 assert systemd.recv(1000).startswith(b"WATCHDOG=1")
+                running = find_running(state_folder())
+                assert running is not None
+                with connect(f"ws://127.0.0.1:{running.port}/ws", proxy=None) as socket_:
+                    assert json.loads(socket_.recv(5))["private"] is True
                 told = tmstream("kiosk", tape / "p.yaml", "--status")
                 assert (told.exit_code, "all is well" in told.output) == (0, True), told.output
                 port = re.search(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import numpy as np
@@ -16,7 +19,7 @@ from tmstream.engine import lanes, restart
 from tmstream.engine import run as running
 from tmstream.store.history import History
 
-from .conftest import ARRIVED, JOURNAL, build
+from .conftest import ARRIVED, JOURNAL, Ticks, build
 
 WALK = """
 nodes:
@@ -208,3 +211,22 @@ def test_set_changes_a_live_parameter_and_nothing_else() -> None:
 
     asyncio.run(asyncio.wait_for(live(), 20))
     assert any(v % 1 == 0.5 for _, v in firsts(ARRIVED))
+
+
+def test_a_source_that_swallows_one_cancellation_still_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    original = Ticks.packets
+
+    async def deaf(self: Ticks) -> AsyncIterator[Packet[Audio]]:
+        async for packet in original(self):
+            yield packet
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(Ticks, "packets", deaf)
+    began = time.monotonic()
+    run(WALK, stop_after_s=0.2)
+    assert time.monotonic() - began < 4
+    assert JOURNAL[-3:] == ["close a", "close b", "close out"]

@@ -127,8 +127,7 @@ class House:
                 stopping = group.create_task(stop.wait())
                 await asyncio.wait([sources, stopping], return_when=asyncio.FIRST_COMPLETED)
                 stopping.cancel()
-                sources.cancel()
-                await asyncio.wait([sources])
+                await _cancelled(sources)
                 await self._end(lanes, sinks, status)
             finally:
                 self._abandon(lanes)
@@ -220,3 +219,16 @@ class House:
             status = Status({n: s.stats.read(elapsed_s) for n, s in self._services.items()})
             for door in doors:
                 await door.aput(("", Packet(self.clock.now_us(), status)))
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    """Cancel a task until it ends, or the time for endings is over.
+
+    More than once, because a source that awaits with a timeout can lose a cancellation that meets
+    an arrival (`asyncio.wait_for` before Python 3.12 does).
+    """
+    for _ in range(round(ENDING_S)):
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=1.0)
+        if done:
+            return

@@ -1,4 +1,4 @@
-"""What the engine costs for each node and packet, beside a bare call and ezmsg's hop."""
+"""What the engine costs for each node and packet, beside a bare call and asyncio.Queue."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ COMMANDS: list[type[m.Command]] = list(typing.get_args(m.ClientMessage))
 SAMPLES: dict[str, Any] = {
     "token": None, "streams": [], "label": "a", "seconds": 1.0, "ids": [], "to": "b", "labels": [],
     "name": "n", "node": "n", "param": "tau_s", "value": 1, "seq": 1, "example": "x",
-    "origin": "https://a.example",
+    "origin": "https://a.example", "bytes": 1, "uploads": [], "job": 1,
 }  # fmt: skip
 
 

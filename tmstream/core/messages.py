@@ -350,6 +350,43 @@ class NewCode(Command, frozen=True, tag="new_code"):
     role: Literal["viewer", "attendant", "control"] = "control"
 
 
+class Upload(Command, frozen=True, tag="upload"):
+    """Announce a file to teach; its pieces follow as binary frames (kind 4)."""
+
+    name: str
+    bytes: int
+    label: str | None = None
+
+
+class TeachFiles(Command, frozen=True, tag="teach_files"):
+    """Teach files that were sent, or import them when they are a project; answers with a job."""
+
+    uploads: list[int]
+    person: str | None = None
+
+
+class Export(Command, frozen=True, tag="export"):
+    """Write all examples to a zip to download, or a copy beside the project; answers with a job."""
+
+    form: Literal["zip", "copy"] = "zip"
+
+
+class Calibrate(Command, frozen=True, tag="calibrate"):
+    """Listen to the room, and stay silent at what it says from now on; answers with a job."""
+
+    seconds: float = 20.0
+
+
+class Lint(Command, frozen=True, tag="lint"):
+    """Find what is wrong with the examples."""
+
+
+class Job(Command, frozen=True, tag="job"):
+    """Ask how far a job is."""
+
+    job: int
+
+
 class Restart(Command, frozen=True, tag="restart"):
     """End the engine, where somebody (systemd ...) starts it again."""
 
@@ -381,5 +418,11 @@ ClientMessage: TypeAlias = (
     | Simulate
     | AllowOrigin
     | NewCode
+    | Upload
+    | TeachFiles
+    | Export
+    | Calibrate
+    | Lint
+    | Job
     | Restart
 )

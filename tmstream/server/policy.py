@@ -49,6 +49,12 @@ ROLES: dict[type, Role] = {
     m.Simulate: "control",
     m.AllowOrigin: "control",
     m.NewCode: "control",
+    m.Upload: "control",
+    m.TeachFiles: "control",
+    m.Export: "control",
+    m.Calibrate: "control",
+    m.Lint: "control",
+    m.Job: "control",
 }
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\]")

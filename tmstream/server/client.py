@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import msgspec
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
 from ..core import messages as m
+from ..core.clock import Clock
 from ..core.errors import InputError, TmstreamError
+from ..core.services import Commands
+from .metrics import Metrics
+from .policy import Role
 from .session import Bucket, Refused, Session
+from .settings import ServerSettings
 from .sockets import Connection, address_of
-from .uplink import Kind, parse
-
-if TYPE_CHECKING:
-    from .hub import Hub
+from .tokens import Grant, Tokens
+from .uplink import Kind, Uplink, parse
+from .uploads import PIECE
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +32,37 @@ MEDIA_PER_S = 200.0
 _encoder = msgspec.json.Encoder()
 
 
+class Inside(Protocol):
+    """What a client needs of the hub that it is connected to."""
+
+    settings: ServerSettings
+    commands: Commands
+    clock: Clock
+    uplink: Uplink
+    metrics: Metrics
+    tokens: Tokens
+
+    def hello(self, role: Role) -> m.Hello:
+        """Return the greeting for a role."""
+        ...
+
+    def authenticate(self, client: Client, command: m.Auth) -> Grant | None:
+        """Return what a token or code is worth."""
+        ...
+
+    def simulate(self, command: m.Simulate) -> None:
+        """Send a test event to everybody."""
+        ...
+
+    def allow_origin(self, origin: str) -> str:
+        """Let pages of this origin listen."""
+        ...
+
+
 class Client:
     """Joins one socket to its `Session` and to the hub."""
 
-    def __init__(self, hub: Hub, connection: Connection, session: Session) -> None:
+    def __init__(self, hub: Inside, connection: Connection, session: Session) -> None:
         self.connection = connection
         self.session = session
         self.address = address_of(connection, "peername")
@@ -228,12 +259,15 @@ class Client:
             refused = ("not_allowed", "sound and pictures need control")
         elif len(frame) > self._hub.settings.limits.media_bytes:
             refused = ("too_long", "a media frame is too long")
-        elif not self._media.take(self._loop.time()):
+        elif frame[:1] != bytes([PIECE]) and not self._media.take(self._loop.time()):
             refused = ("too_many", f"at most {MEDIA_PER_S:g} media frames a second")
         if refused is None:
             try:
                 now_us = self._hub.clock.now_us()
-                self._hub.uplink.put(parse(frame, self, self._acknowledge, now_us))
+                if frame[:1] == bytes([PIECE]):
+                    self._hub.uploads.put(frame)
+                else:
+                    self._hub.uplink.put(parse(frame, self, self._acknowledge, now_us))
             except InputError as error:
                 refused = ("bad_message", str(error))
         if refused is not None:

@@ -6,46 +6,43 @@
     await hub.stop()                  # within 5 seconds, whatever the clients do
 
 ``describe()`` returns the `Hello` of this moment; the hub puts the client's role into it. All of it
-runs on the loop. What is allowed, and what goes to whom, is decided in `policy`, `session` and
-`pages`; this file only moves bytes.
+runs on the loop. Who may come in is decided in `entrance` (by `policy`), what goes to whom in
+`session`; this file only moves bytes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import os
 from collections.abc import Callable, Hashable
-from http import HTTPStatus
 
 import msgspec
 from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request, Response
 from websockets.protocol import State
 
 from ..core import messages as m
 from ..core.clock import Clock, MonotonicClock
 from ..core.services import Commands
-from . import pages, policy, state
+from . import policy, state
 from .client import Client
-from .metrics import CONTENT_TYPE, Metrics
-from .policy import Admission, Door, Role
+from .entrance import Entrance, is_loopback
+from .metrics import Metrics
+from .policy import Role
 from .session import Refused, Session
 from .settings import ServerSettings
-from .sockets import Connection, address_of, listen, tls_context, wire_log
-from .tokens import Grant, Tokens
+from .sockets import Connection, listen, tls_context, wire_log
+from .tokens import Grant, Guesses, Tokens
 from .uplink import JPEG, PICTURE_HEADER, Uplink
+from .uploads import Uploads
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.02  #: how often waiting messages and slow clients are looked at
 STOP_S = 5.0
-REFUSED_AGAIN_S = 10.0  #: how soon the studio is told again of the same refused page
 
 _encoder = msgspec.json.Encoder()
 
@@ -69,19 +66,21 @@ class Hub:
         self.describe = describe
         self.clock = clock or MonotonicClock()
         self.uplink = Uplink()
+        self.uploads = Uploads()
         self.metrics = Metrics()
         self.folder = state.state_folder()
         self.tokens = Tokens(self.folder)
         #: The sink that speaks for the engine as a whole; all websocket nodes share this hub.
         self.status_from: object | None = None
         self.status: m.StatusMessage | None = None
-        self._roots = pages.shipped_roots(settings.sketch)
-        self._door = Door(settings.port)
+        self._entrance = Entrance(
+            settings, self.folder, self.metrics,
+            facts=self._facts, room=self._has_room, refused=self._tell_refused,
+        )  # fmt: skip
         self._servers: list[Server] = []
         self._clients: dict[ServerConnection, Client] = {}
         self._ticker: asyncio.Task[None] | None = None
-        self._failed: dict[tuple[str, str], list[float]] = {}
-        self._refused: dict[str, float] = {}
+        self._guesses = Guesses(settings.limits.failed_auths_per_minute)
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -94,14 +93,14 @@ class Hub:
         context = tls_context(self.settings)
         bound = listen(self.settings)
         port = bound[0].getsockname()[1]
-        self._door = Door(port, context is not None, self._names(), self._origins())
+        self._entrance.open(port, tls=context is not None)
         for sock in bound:
             self._servers.append(
                 await serve(
                     self._serve_client,
                     sock=sock,
                     ssl=context,
-                    process_request=self._answer,
+                    process_request=self._entrance.answer,  # type: ignore[arg-type]
                     create_connection=Connection,
                     compression=None,  # encoded once for all; small messages; no zip bombs
                     server_header=None,
@@ -113,7 +112,7 @@ class Hub:
                 )
             )
         self._ticker = asyncio.create_task(self._tick())
-        state.note_running(self.folder, state.Running(port, os.getpid(), self._door.tls))
+        state.note_running(self.folder, state.Running(port, os.getpid(), context is not None))
 
     async def stop(self) -> None:
         """Say goodbye to everybody, within five seconds."""
@@ -137,13 +136,14 @@ class Hub:
             for task in late:
                 task.cancel()
         self._servers.clear()
+        self.uploads.close()
 
     # --- what others ask ----------------------------------------------------------------------
 
     @property
     def port(self) -> int:
         """Return the port, also when a free one was taken."""
-        return self._door.port
+        return self._entrance.door.port
 
     @property
     def clients(self) -> int:
@@ -152,12 +152,11 @@ class Hub:
 
     def studio_url(self) -> str:
         """Return the studio's address with a fresh one-time code in its fragment."""
-        name = self._door.authorities("127.0.0.1")[-1]
-        return f"{self._door.scheme}://{name}/#c={self.tokens.new_code()}"
+        return self._entrance.url("127.0.0.1", f"#c={self.tokens.new_code()}")
 
     def page_url(self, path: str = "sketch/") -> str:
         """Return the address of a page on the sketches' side."""
-        return f"{self._door.scheme}://{self._door.authorities('localhost')[-1]}/{path}"
+        return self._entrance.url("localhost", path)
 
     def publish(
         self,
@@ -200,7 +199,7 @@ class Hub:
             client
             for client in self._clients.values()
             if client.session.watches
-            and _is_loopback(client.address)
+            and is_loopback(client.address)
             and (client.session.role == "control" or (viewers and client.session.role != "none"))
         ]
 
@@ -229,10 +228,7 @@ class Hub:
 
     def allow_origin(self, origin: str) -> str:
         """Let pages of ``origin`` listen, now and after the next start."""
-        allowed = state.allow_origin(self.folder, origin)
-        self._door = self._door._replace(origins=self._origins())
-        self._refused.pop(allowed, None)
-        return allowed
+        return self._entrance.allow_origin(origin)
 
     def authenticate(self, client: Client, command: m.Auth) -> Grant | None:
         """Return what a token or code is worth, or None; guessing is slowed down.
@@ -242,14 +238,11 @@ class Hub:
         """
         now_s = asyncio.get_running_loop().time()
         who = (client.address, client.origin)
-        recent = [at_s for at_s in self._failed.get(who, ()) if now_s - at_s < 60.0]
-        if len(recent) >= self.settings.limits.failed_auths_per_minute:
+        if self._guesses.too_many(who, now_s):
             raise Refused(command.id, "too_many", "too many wrong tokens; wait a minute")
         grant = self.tokens.trade(token=command.token, code=command.code)
         if grant is None:
-            if len(self._failed) > 1000:
-                self._failed.clear()
-            self._failed[who] = [*recent, now_s]
+            self._guesses.wrong(who, now_s)
         return grant
 
     def hello(self, role: Role) -> m.Hello:
@@ -261,92 +254,18 @@ class Hub:
             streams=[], role=role, unix_offset_us=0,
         )  # fmt: skip
 
-    # --- the door -----------------------------------------------------------------------------
+    # --- what the entrance asks -----------------------------------------------------------------
 
-    def _names(self) -> tuple[str, ...]:
-        names = [name.lower() for name in self.settings.allow_hosts]
-        with contextlib.suppress(ValueError):
-            address = ipaddress.ip_address(self.settings.host)
-            if not address.is_loopback and not address.is_unspecified:
-                names.append(f"[{address}]" if address.version == 6 else str(address))
-        return tuple(names)
-
-    def _origins(self) -> frozenset[str]:
-        listed = (policy.normal_origin(one) for one in self.settings.allow_origins)
-        return frozenset(listed) | state.allowed_origins(self.folder)
-
-    def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Decide over one request; None lets the upgrade to a socket go on."""
-        method = getattr(request, "method", "GET")
-        page = self._page(connection, request)
-        if page is None:
-            return None
-        if page.status >= 400:
-            self.metrics.refused.labels(str(page.status)).inc()
-        body = b"" if method == "HEAD" else page.body
-        length = str(len(page.body))
-        headers = Headers({**page.headers, "Content-Length": length, "Connection": "close"})
-        return Response(page.status, HTTPStatus(page.status).phrase, headers, body)
-
-    def _page(self, connection: ServerConnection, request: Request) -> pages.Page | None:
-        local = address_of(connection, "sockname")
-        host = policy.known_host(self._door, request.headers.get_all("Host"), local or None)
-        if host is None:
-            return pages.text(421, "this is not the address of this engine\n")
-        path = request.path.partition("?")[0]
-        origins = request.headers.get_all("Origin")
-        site = request.headers.get_all("Sec-Fetch-Site")
-        ours = not origins and (not site or site in (["same-origin"], ["none"]))
-        if path == "/ws":
-            return self._admit(connection, request, host)
-        if path == "/health":
-            return pages.health(self._facts() if ours else None)
-        if path == "/metrics":
-            if not (ours and _is_loopback(address_of(connection, "peername"))):
-                return pages.text(403, "metrics are for programs of this machine\n")
-            found = pages.text(200, self.metrics.text().decode())
-            return found._replace(headers={**found.headers, "Content-Type": CONTENT_TYPE})
-        byte_range = request.headers.get_all("Range")
-        return pages.find(
-            self._roots, self._door, host, request.path, byte_range[0] if byte_range else None
-        )
-
-    def _admit(
-        self, connection: ServerConnection, request: Request, host: str
-    ) -> pages.Page | None:
-        """Let a socket through, remembering what it may become, or say why not."""
-        origins = request.headers.get_all("Origin")
-        address = address_of(connection, "peername")
-        loopback = _is_loopback(address)
-        admission = policy.admit(self._door, origins, loopback=loopback, local_host=host)
-        if admission is None:
-            # `tmstream allow-origin` may have been used beside this engine.
-            self._door = self._door._replace(origins=self._origins())
-            admission = policy.admit(self._door, origins, loopback=loopback, local_host=host)
-        if admission is None:
-            self._tell_refused(origins)
-            return pages.text(403, "this page is not on the list of pages that may listen\n")
+    def _has_room(self, address: str) -> bool:
         limits = self.settings.limits
+        if len(self._clients) >= limits.clients:
+            return False
         same = sum(client.address == address for client in self._clients.values())
-        if len(self._clients) >= limits.clients or (
-            not loopback and same >= limits.clients_per_address
-        ):
-            return pages.text(503, "too many clients\n")
-        connection.admission = admission  # type: ignore[attr-defined]
-        return None
+        return is_loopback(address) or same < limits.clients_per_address
 
-    def _tell_refused(self, origins: list[str]) -> None:
-        """Let the studio ask "Let this page listen?", without letting a page flood it."""
-        now_s = asyncio.get_running_loop().time()
-        origin = origins[0][:200] if len(origins) == 1 else ""
-        fresh = now_s - self._refused.get(origin, -REFUSED_AGAIN_S) >= REFUSED_AGAIN_S
-        if origin and fresh:
-            if len(self._refused) > 100:
-                self._refused.clear()
-            self._refused[origin] = now_s
-            log.warning("a page of %r wanted to listen; tmstream allow-origin lets it", origin)
-            data = _encoder.encode(m.OriginRefused(origin))
-            self.publish("origin_refused", None, data, role="control")
+    def _tell_refused(self, origin: str) -> None:
+        data = _encoder.encode(m.OriginRefused(origin))
+        self.publish("origin_refused", None, data, role="control")
 
     def _facts(self) -> dict[str, object]:
         """What our own pages and programs may know: is the engine well, and what is not."""
@@ -358,9 +277,8 @@ class Hub:
 
     async def _serve_client(self, connection: ServerConnection) -> None:
         assert isinstance(connection, Connection)
-        admission: Admission = connection.admission  # type: ignore[attr-defined]
         now_s = asyncio.get_running_loop().time()
-        session = Session(self.settings.limits, admission, now_s)
+        session = Session(self.settings.limits, connection.admission, now_s)
         client = Client(self, connection, session)
         self._clients[connection] = client
         self.metrics.clients.set(len(self._clients))
@@ -380,15 +298,6 @@ class Hub:
                 if client.tick(now_s):
                     log.warning("a client read too slowly and was cut off")
                     self.metrics.evicted.inc()
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(found, "ipv4_mapped", None)
-    return (mapped or found).is_loopback
 
 
 def _is_ill(part: m.NodeStatusPart) -> bool:

@@ -82,6 +82,19 @@ def health(facts: dict[str, object] | None) -> Page:
     return Page(200, open_to_all, body.encode() + b"\n")
 
 
+def download(found: tuple[str, bytes] | None) -> Page:
+    """Return a file to be kept under its name, which may be anybody's words."""
+    if found is None:
+        return text(404, "not found, or fetched before\n")
+    kept = {
+        **_common(),
+        "Cache-Control": "no-store",
+        "Content-Type": "application/octet-stream",
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(found[0], safe='')}",
+    }
+    return Page(200, kept, found[1])
+
+
 def find(roots: Roots, door: Door, host: str, target: str, byte_range: str | None = None) -> Page:
     """Return the page at ``target`` (path and query, as sent) under the checked name ``host``."""
     path = unquote(target.partition("?")[0].partition("#")[0])

@@ -22,7 +22,7 @@ from .settings import ServerSettings
 from .sockets import Connection, address_of
 from .tokens import Grant, Tokens
 from .uplink import Kind, Uplink, parse
-from .uploads import PIECE
+from .uploads import PIECE, Uploads
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ class Inside(Protocol):
     uplink: Uplink
     metrics: Metrics
     tokens: Tokens
+    uploads: Uploads
 
     def hello(self, role: Role) -> m.Hello:
         """Return the greeting for a role."""

@@ -16,6 +16,7 @@ from websockets.frames import DATA_OPCODES, Frame
 from websockets.protocol import Event
 
 from ..core.errors import DeviceError
+from .policy import Admission
 from .settings import ServerSettings
 
 #: The kernel's own buffer holds what a client does not read: with the default, megabytes go in
@@ -112,6 +113,7 @@ def tls_context(settings: ServerSettings) -> ssl.SSLContext | None:
 class Connection(ServerConnection):
     """Says when its socket is empty again, and answers 405 before the parser meets a body."""
 
+    admission: Admission = Admission("none", "none")  #: what it may be; the entrance decides
     on_drained: Callable[[], None] | None = None
     on_refused: Callable[[int], None] | None = None
     _head = b""

@@ -19,6 +19,7 @@ V = TypeVar("V")
 CODE_LIFE_S = 60.0
 SESSION_IDLE_S = 12 * 3600.0
 MOST_SESSIONS = 1000  #: the one idle longest makes room
+MOST_VISITORS = 1000  #: whose failures are remembered
 
 
 class Grant(NamedTuple):
@@ -84,6 +85,27 @@ class Tokens:
         session = secrets.token_urlsafe(32)
         self._sessions[_digest(session)] = (role, now_s + SESSION_IDLE_S)
         return Grant(role, session)
+
+
+class Guesses:
+    """Counts wrong tokens and codes of each visitor (address and origin) over a minute."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._wrong: dict[tuple[str, str], list[float]] = {}
+
+    def too_many(self, who: tuple[str, str], now_s: float) -> bool:
+        """Return whether this visitor must wait."""
+        return len(self._recent(who, now_s)) >= self._most
+
+    def wrong(self, who: tuple[str, str], now_s: float) -> None:
+        """Note a failure."""
+        if len(self._wrong) > MOST_VISITORS:
+            self._wrong.clear()
+        self._wrong[who] = [*self._recent(who, now_s), now_s]
+
+    def _recent(self, who: tuple[str, str], now_s: float) -> list[float]:
+        return [at_s for at_s in self._wrong.get(who, ()) if now_s - at_s < 60.0]
 
 
 def _look_up(table: dict[bytes, V], digest: bytes) -> V | None:

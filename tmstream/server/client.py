@@ -39,6 +39,7 @@ class Inside(Protocol):
     commands: Commands
     clock: Clock
     uplink: Uplink
+    uploads: Uploads
     metrics: Metrics
     tokens: Tokens
     uploads: Uploads

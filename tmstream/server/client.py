@@ -42,7 +42,6 @@ class Inside(Protocol):
     uploads: Uploads
     metrics: Metrics
     tokens: Tokens
-    uploads: Uploads
 
     def hello(self, role: Role) -> m.Hello:
         """Return the greeting for a role."""

@@ -29,10 +29,11 @@ REFUSED_AGAIN_S = 10.0  #: how soon the studio is told again of the same refused
 
 
 class Entrance:
-    """Answers requests; the three callables are what it must ask or tell inside the house.
+    """Answers requests; the callables are what it must ask or tell inside the house.
 
     ``facts()`` is what our own pages may know of the engine's health, ``room(address)`` whether
-    one more client from there may enter, ``refused(origin)`` tells that a page was turned away.
+    one more client from there may enter, ``refused(origin)`` tells that a page was turned away,
+    ``offered(path)`` gives the name and content of a file that waits to be fetched.
     """
 
     def __init__(
@@ -44,10 +45,11 @@ class Entrance:
         facts: Callable[[], dict[str, object]],
         room: Callable[[str], bool],
         refused: Callable[[str], None],
+        offered: Callable[[str], tuple[str, bytes] | None],
     ) -> None:
         self.door = Door(settings.port)
         self._settings, self._folder, self._metrics = settings, folder, metrics
-        self._facts, self._room, self._refused = facts, room, refused
+        self._facts, self._room, self._refused, self._offered = facts, room, refused, offered
         self._roots = pages.shipped_roots(settings.sketch)
         self._told_s: dict[str, float] = {}
 
@@ -101,6 +103,9 @@ class Entrance:
                 return pages.text(403, "metrics are for programs of this machine\n")
             found = pages.text(200, self._metrics.text().decode())
             return found._replace(headers={**found.headers, "Content-Type": CONTENT_TYPE})
+        if path.startswith("/download/") and host == "127.0.0.1":
+            # A link of the studio: nobody else's page may follow it.
+            return pages.download(self._offered(path) if ours else None)
         byte_range = request.headers.get_all("Range")
         return pages.find(
             self._roots, self.door, host, request.path, byte_range[0] if byte_range else None

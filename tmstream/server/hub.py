@@ -30,7 +30,7 @@ from ..core.services import Commands
 from . import policy, state
 from .client import Client
 from .entrance import Entrance, is_loopback
-from .metrics import Metrics
+from .metrics import Metrics, ailing
 from .policy import Role
 from .session import Refused, Session
 from .settings import ServerSettings
@@ -76,6 +76,7 @@ class Hub:
         self._entrance = Entrance(
             settings, self.folder, self.metrics,
             facts=self._facts, room=self._has_room, refused=self._tell_refused,
+            offered=self.uploads.fetch,
         )  # fmt: skip
         self._servers: list[Server] = []
         self._clients: dict[ServerConnection, Client] = {}
@@ -269,8 +270,7 @@ class Hub:
 
     def _facts(self) -> dict[str, object]:
         """What our own pages and programs may know: is the engine well, and what is not."""
-        nodes = self.status.nodes if self.status is not None else {}
-        ill = {name: part.message or part.state for name, part in nodes.items() if _is_ill(part)}
+        ill = ailing(self.status) if self.status is not None else {}
         return {"version": self.describe().version, "clients": self.clients, "waiting": ill}
 
     # --- clients ------------------------------------------------------------------------------
@@ -298,7 +298,3 @@ class Hub:
                 if client.tick(now_s):
                     log.warning("a client read too slowly and was cut off")
                     self.metrics.evicted.inc()
-
-
-def _is_ill(part: m.NodeStatusPart) -> bool:
-    return part.state != "running" or part.message is not None

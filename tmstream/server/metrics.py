@@ -9,7 +9,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYP
 
 from ..core.messages import NodeStatusPart, StatusMessage
 
-__all__ = ["CONTENT_TYPE", "Metrics"]
+__all__ = ["CONTENT_TYPE", "Metrics", "ailing"]
 
 _STATES: tuple[Literal["running", "waiting", "failed"], ...] = ("running", "waiting", "failed")
 
@@ -69,3 +69,12 @@ class Metrics:
     def text(self) -> bytes:
         """Return the Prometheus text format."""
         return generate_latest(self.registry)
+
+
+def ailing(status: StatusMessage) -> dict[str, str]:
+    """Return which nodes are not well, and what is wrong with each."""
+    return {
+        name: part.message or part.state
+        for name, part in status.nodes.items()
+        if part.state != "running" or part.message is not None
+    }

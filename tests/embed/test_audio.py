@@ -155,6 +155,16 @@ def test_silence_is_said_at_a_modest_rate_and_never_during_a_sound() -> None:
     assert not any(first < p.data.end_us < last for p in absent)
 
 
+@pytest.mark.parametrize("silence_s", [0.2, 0.23, 0.25])
+def test_no_silence_is_said_over_a_sound_that_has_just_ended(silence_s: float) -> None:
+    made = feed(opened(AudioEmbedding(silence_s=silence_s)), *packets(scene("clap", "clap")))
+    times = [p.t_us for p in made]
+    assert times == sorted(times)
+    ends = [p.data.end_us for p in made if isinstance(p.data, Embedding)]
+    for absent in (p for p in made if isinstance(p.data, Absent)):
+        assert not any(absent.t_us < end < absent.data.end_us for end in ends)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 3e38])
 def test_a_sample_that_is_no_number_gives_absence_and_no_vector(bad: float) -> None:
     samples = scene("clap")

@@ -206,15 +206,13 @@ def test_that_was_wrong_is_kept_during_a_locked_show_and_learned_after_it(stage:
 
 def test_a_locked_show_refuses_to_learn(stage: Stage) -> None:
     stage.project.add(taught(2, 3))
-    stage.do(m.Lock(id=1))
-    stage.frame(0, 1)
+    stage.do(m.Lock(id=1))  # at once, not with the next sound
     for command in (m.RecordStart(id=2, label="x"), m.Mark(id=3, label="x"), m.Undo(id=4),
                     m.DeleteLabel(id=5, label="clap"), m.DeleteExamples(id=6, ids=["audio-0-000"]),
                     m.RenameLabel(id=7, label="clap", to="y"), m.Restore(id=8, name="z")):  # fmt: skip
         with pytest.raises(InputError, match="locked"):
             stage.do(command)
     stage.do(m.Unlock(id=9))
-    stage.frame(0, 1)
     stage.do(m.RenameLabel(id=10, label="clap", to="y"))
     assert stage.frame(0, 2).label == "y"
 

@@ -169,7 +169,8 @@ class AudioEmbedding:
                 yield Packet(self._time_us(mark.onset), self._look(ear, mark), packet.ledger)
             elif ear.segmenter.state == "room" and frame % silence == 0:
                 absent = Absent("audio", "silence", self._time_us(frame))
-                yield Packet(self._time_us(frame - silence), absent, packet.ledger)
+                quiet_from = max(frame - silence, ear.segmenter.end)  # not over the last sound
+                yield Packet(self._time_us(quiet_from), absent, packet.ledger)
 
     def _end(self, gap: Packet[Gap]) -> Iterator[Packet[Any]]:
         """Forget the stream; a sound that goes on to the end of a file ends there."""

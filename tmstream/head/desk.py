@@ -284,7 +284,8 @@ class Desk:
         return {"example": command.example, "media_type": clip.media_type, "data": data}
 
     def _must_be_unlocked(self) -> None:
-        if self._memory.locked:
+        # The project knows at once; the lane hears of it with the next packet, if one comes.
+        if self._book.setting("locked", False):
             raise InputError("teaching is locked for the show; unlock first")
 
     def _known(self, label: str) -> None:

@@ -118,6 +118,11 @@ class Segmenter:
         return self._peak[0] >= self.floor_db + (self.prominence_db if by_db is None else by_db)
 
     @property
+    def end(self) -> int:
+        """Return one past the last loud frame of the present or last sound."""
+        return self._end
+
+    @property
     def peak_db(self) -> float:
         """Return the loudest level of the present or last sound."""
         return self._peak[0]

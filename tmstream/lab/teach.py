@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 from ..core.errors import InputError
@@ -191,10 +192,10 @@ def _examples(heard: Heard, digest: str, person: str | None) -> list[NewExample]
             space=packet.data.space,
             vector=packet.data.vector,
             # Names of files repeat from folder to folder; their content does not.
-            take=sample.take or f"{sample.file.name} {digest[:6]}",
+            take=sample.take or f"{Path(sample.name).name} {digest[:6]}",
             person=person or sample.person,
             groups=dict(sample.groups),
-            source=sample.file.name,
+            source=Path(sample.name).name,
             t_us=packet.t_us,
             end_us=packet.data.end_us,
             phase=packet.data.phase,

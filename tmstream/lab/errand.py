@@ -1,0 +1,248 @@
+"""A child process that embeds dropped files, so that none of them can harm or slow the show.
+
+Decoders of sound and film are large native programs, and the files may be anybody's. The child
+reads the project and decodes; what it learns goes to the engine as frames (length, msgpack) on its
+standard output, and only the engine writes. Each `Keep` waits for its `Kept`.
+
+    python -m tmstream.lab.errand        # with an `Order` as the first frame on standard input
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+import numpy as np
+
+from ..core.errors import StoreError, TmstreamError
+from ..core.packet import Float32, Phase
+from ..engine.registry import Registry
+from ..engine.spec import NodeSpec, Pipeline
+from ..store.project import Clip, NewExample, Project
+from .embedder import Heard
+from .part import WORDS, kinds_of
+from .pool import Pool
+from .samples import Kind, Sample
+from .teach import teach
+
+LENGTH = struct.Struct("<I")
+MOST_FRAME_BYTES = 1 << 30
+NICER = 10  #: how much the child steps back behind the engine
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """A file to embed."""
+
+    file: str
+    name: str
+    kind: Kind
+    label: str
+
+
+class Spec(msgspec.Struct, frozen=True):
+    """A node of the running pipeline."""
+
+    name: str
+    type: str
+    sources: tuple[str, ...]
+    params: dict[str, Any]
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What to teach, by which nodes."""
+
+    project: str
+    pipeline: str  #: path, for messages
+    nodes: list[Spec]
+    pieces: list[Piece]
+    person: str | None
+    settings: dict[str, Any]
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A `NewExample` on its way; ``vector`` are little-endian float32."""
+
+    label: str
+    space: str
+    vector: bytes
+    take: str
+    person: str | None
+    groups: dict[str, str]
+    source: str
+    t_us: int
+    end_us: int
+    phase: Phase
+    clip: tuple[bytes, str] | None
+    id: str | None
+
+
+class Told(msgspec.Struct, frozen=True, tag="told"):
+    """What became of one file."""
+
+    name: str
+    label: str
+    examples: int
+    why: str = ""  #: it was skipped for
+
+
+class Keep(msgspec.Struct, frozen=True, tag="keep"):
+    """Examples and settings to be written, as one part of a batch."""
+
+    rows: list[Row]
+    settings: dict[str, Any]
+    batch: str
+
+
+class Ended(msgspec.Struct, frozen=True, tag="ended"):
+    """The last frame; ``error`` is for the person who dropped the files."""
+
+    known: int = 0  #: files taught before
+    error: str = ""
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """The engine's answer to a `Keep`."""
+
+    error: str = ""
+
+
+Frame = Told | Keep | Ended
+
+
+def order(
+    project: Project,
+    pipeline: Pipeline,
+    pieces: Sequence[Piece],
+    person: str | None,
+    settings: dict[str, Any],
+) -> bytes:
+    """Return the first frame for a child."""
+    nodes = [Spec(n.name, n.type, n.sources, dict(n.params)) for n in pipeline.nodes]
+    made = Order(str(project.path), str(pipeline.path), nodes, list(pieces), person, settings)
+    return framed(made)
+
+
+def framed(message: object) -> bytes:
+    """Return a message with its length before it."""
+    data = msgspec.msgpack.encode(message)
+    return LENGTH.pack(len(data)) + data
+
+
+def examples_of(keep: Keep) -> list[NewExample]:
+    """Return what is to be written."""
+    return [
+        NewExample(
+            **{
+                **msgspec.structs.asdict(row),
+                "vector": np.frombuffer(row.vector, "<f4"),
+                "clip": None if row.clip is None else Clip(*row.clip),
+            }
+        )
+        for row in keep.rows
+    ]
+
+
+class _Book:
+    """Stands for the project in `teach`: reads it, and lets the engine write."""
+
+    def __init__(self, project: Project, source: BinaryIO, out: BinaryIO) -> None:
+        self._project, self._source, self._out = project, source, out
+        self.path = project.path
+
+    def examples(self) -> Any:
+        return self._project.examples()
+
+    def setting(self, key: str) -> Any:
+        return self._project.setting(key)
+
+    def spaces(self) -> dict[str, int]:
+        return self._project.spaces()
+
+    def set_settings(self, settings: Mapping[str, Any], *, batch: str = "") -> None:
+        self._ask(Keep([], dict(settings), batch))
+
+    def add(self, examples: Sequence[NewExample], *, batch: str = "") -> list[str]:
+        self._ask(Keep([_row(one) for one in examples], {}, batch))
+        return [one.id or "" for one in examples]
+
+    def _ask(self, keep: Keep) -> None:
+        send(self._out, keep)
+        answer = msgspec.msgpack.decode(_read(self._source), type=Kept)
+        if answer.error:
+            raise StoreError(answer.error)
+
+
+def _row(one: NewExample) -> Row:
+    vector: Float32 = np.ascontiguousarray(one.vector, "<f4")
+    return Row(
+        one.label, one.space, vector.tobytes(), one.take, one.person, dict(one.groups), one.source,
+        one.t_us, one.end_us, one.phase,
+        None if one.clip is None else (one.clip.data, one.clip.media_type), one.id,
+    )  # fmt: skip
+
+
+def send(out: BinaryIO, message: Frame) -> None:
+    """Write one frame."""
+    out.write(framed(message))
+    out.flush()
+
+
+def _read(source: BinaryIO) -> bytes:
+    head = source.read(LENGTH.size)
+    if len(head) < LENGTH.size:
+        raise EOFError("the engine has gone")
+    return source.read(LENGTH.unpack(head)[0])
+
+
+def run(wanted: Order, source: BinaryIO, out: BinaryIO) -> Ended:
+    """Embed and teach; returns how it ended."""
+    nodes = tuple(NodeSpec(n.name, n.type, n.sources, n.params) for n in wanted.nodes)
+    pipeline, registry = Pipeline(Path(wanted.pipeline), nodes), Registry.installed()
+    able = kinds_of(pipeline, registry)
+    samples = []
+    for one in wanted.pieces:
+        if one.kind in able:
+            samples.append(Sample(Path(one.file), one.name, one.kind, one.label))
+        else:
+            send(out, Told(one.name, one.label, 0, f"this pipeline takes no {WORDS[one.kind]}"))
+
+    def report(heard: Heard) -> None:
+        found, sample = len(heard.embeddings), heard.sample
+        send(out, Told(sample.name, sample.label or "", found, "" if found else heard.why))
+
+    with (
+        Project.open(Path(wanted.project), read_only=True) as project,
+        Pool(pipeline, registry, workers=1) as pool,
+    ):
+        book: Any = _Book(project, source, out)
+        tallies = teach(
+            book, pool, samples, person=wanted.person, settings=wanted.settings, report=report
+        )
+    return Ended(sum(tally.known for tally in tallies.values()))
+
+
+def main() -> None:
+    """Serve one order."""
+    # Native decoders print what they like: not into our frames.
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    with contextlib.suppress(OSError, AttributeError):
+        os.nice(NICER)
+    source = sys.stdin.buffer
+    try:
+        ended = run(msgspec.msgpack.decode(_read(source), type=Order), source, out)
+    except TmstreamError as error:
+        ended = Ended(error=str(error))
+    except EOFError:
+        return
+    send(out, ended)
+
+
+if __name__ == "__main__":
+    main()

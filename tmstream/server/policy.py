@@ -49,6 +49,7 @@ ROLES: dict[type, Role] = {
     m.Simulate: "control",
     m.AllowOrigin: "control",
     m.NewCode: "control",
+    m.ViewerLink: "control",
     m.Upload: "control",
     m.TeachFiles: "control",
     m.Export: "control",

@@ -224,7 +224,10 @@ class Session:
             return _Named()
 
     def _wants(self, kind: str, key: Hashable | None, label: str | None) -> bool:
-        if self.role == "none" or (self._streams is not None and kind not in self._streams):
+        if self.role == "none":
+            return False
+        # What is no stream (a page was refused ...) cannot be chosen, and is always told.
+        if self._streams is not None and kind in STREAMS and kind not in self._streams:
             return False
         if self._labels is None or kind not in ("prediction", "event"):
             return True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import sys
 import threading
 import webbrowser
@@ -18,6 +17,7 @@ import click
 
 from ..core.errors import DeviceError, InputError, SpecError
 from ..core.resources import PACKAGE, resource
+from ._ending import Ending
 
 if TYPE_CHECKING:
     from ..core.messages import Hello
@@ -88,13 +88,13 @@ def run_pipeline(pipeline: Pipeline, wishes: Wishes) -> int:
     pipeline = _with_files(pipeline, registry, wishes.sources)
     # A wrong pipeline is said before a project is made for it.
     build(_with_values(pipeline, wishes.values), registry)
-    with _project_of(pipeline) as project:
+    with Ending() as ending, _project_of(pipeline) as project:
         pipeline = _with_values(with_journal(pipeline, registry, project), wishes.values)
         info = run_info(pipeline)
         if wishes.prints:
             pipeline = with_console(pipeline, registry)
         graph = build(pipeline, registry)
-        return asyncio.run(_House(graph, project, wishes, info).live())
+        return asyncio.run(_House(graph, project, wishes, info).live(ending))
 
 
 def with_journal(pipeline: Pipeline, registry: Registry, project: Project | None) -> Pipeline:
@@ -190,9 +190,10 @@ class _House:
         self._served = any(slot.spec.type in SERVED for slot in graph.slots.values())
         self._say: Callable[..., None] = _to_stderr if wishes.prints else click.echo
 
-    async def live(self) -> int:
+    async def live(self, ending: Ending) -> int:
         """Serve and run; return the exit status."""
         from ..engine.run import run
+        from ..lab.workbench import Workbench
 
         services: list[object] = [self._commands, self._history, self._info]
         if self._project is not None:
@@ -201,19 +202,27 @@ class _House:
             self._hub = self._make_hub()
             services.append(self._hub)
         self._greet()
+        workbench = None
+        if self._hub is not None and self._project is not None:
+            workbench = Workbench(
+                self._graph, self._project, self._history, self._hub.uploads, self._hub.clock
+            )
+            self._commands.route(workbench.handles, workbench.handle)
         stop = asyncio.Event()
-        with _signals(stop) as received:
-            listening = await self._open_door()
-            try:
-                if listening and self._graph.live:
-                    self._name_addresses()
-                if self._wishes.seconds is not None:
-                    asyncio.get_running_loop().call_later(self._wishes.seconds, stop.set)
-                await run(self._graph, services, stop=stop)
-            finally:
-                if self._hub is not None and listening:
-                    await self._hub.stop()
-        return 130 if signal.SIGINT in received else 0
+        ending.tell(asyncio.get_running_loop(), stop)
+        listening = await self._open_door()
+        try:
+            if listening and self._graph.live:
+                self._name_addresses()
+            if self._wishes.seconds is not None:
+                asyncio.get_running_loop().call_later(self._wishes.seconds, stop.set)
+            await run(self._graph, services, stop=stop)
+        finally:
+            if workbench is not None:
+                await workbench.close()
+            if self._hub is not None and listening:
+                await self._hub.stop()
+        return ending.status
 
     def _make_hub(self) -> Hub:
         from ..server.hub import Hub
@@ -299,26 +308,3 @@ def has_screen() -> bool:
     if sys.platform in ("win32", "darwin"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-@contextlib.contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[list[signal.Signals]]:
-    """Set ``stop`` on SIGINT or SIGTERM, and collect which came; the second one leaves at once."""
-    loop, received = asyncio.get_running_loop(), list[signal.Signals]()
-
-    def note(number: int, frame: Any = None) -> None:
-        if received:
-            os._exit(128 + number)
-        received.append(signal.Signals(number))
-        loop.call_soon_threadsafe(stop.set)
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    if threading.current_thread() is not threading.main_thread():
-        yield received
-        return
-    before = {number: signal.signal(number, note) for number in numbers}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -32,17 +32,15 @@ def brute(bank: Bank, book: Scratch, query: np.ndarray) -> dict[str, tuple[float
     for label in book.labels():
         own = book.examples(label=label)
         rows = np.stack([one.vector for one in own])
-        mixes = []
-        for shares in (fit.vote, fit.near):
-            total = np.zeros(len(own))
-            for view, share in zip(fit.views, shares, strict=True):
-                a, b = view.apply(rows).astype(float), view.apply(query[None])[0].astype(float)
-                total += share * (a @ b)
-            best: dict[str, float] = {}
-            for one, value in zip(own, total, strict=True):
-                best[one.take] = max(best.get(one.take, -9.0), value)
-            mixes.append(np.sort(list(best.values()))[::-1])
-        voting, near = mixes[0][:K], mixes[1][:NEAR]
+        cosines = []
+        for view in fit.views:
+            a, b = view.apply(rows).astype(float), view.apply(query[None])[0].astype(float)
+            cosines.append(a @ b)
+        best: dict[str, float] = {}
+        for one, value in zip(own, (cosines[0] + np.mean(cosines[1:], axis=0)) / 2, strict=True):
+            best[one.take] = max(best.get(one.take, -9.0), value)
+        values = np.sort(list(best.values()))[::-1]
+        voting, near = values[:K], values[:NEAR]
         evidence = np.log(np.exp(SOFTNESS * voting).mean()) / SOFTNESS
         found[label] = (float(evidence), float(1 - near.mean()))
     return found

@@ -222,3 +222,24 @@ def test_every_label_is_learnable() -> None:
     node, _ = head(taught(6, 5))
     for i, label in enumerate(LABELS):
         assert one(node, vector(i, 70), i * 100).label == label
+
+
+def test_what_happened_to_the_project_is_shown_and_only_the_newest(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    with Project.open(tmp_path / "p.tms", create=True) as project:
+        services, node = FakeServices(project), Knn()
+        node.open(services)
+        assert services.notices == []
+        project._database.notice("a page is damaged")
+        project._database.notice("the backup of Monday was restored")
+        feed(node, heard(vector(0, 0)), heard(vector(0, 1), 1000))
+        assert services.notices == ["the backup of Monday was restored"]
+        node.close()
+
+
+def test_answers_name_their_node() -> None:
+    node, services = Knn(), FakeServices()
+    node.open(services)
+    (said,) = feed(node, heard(vector(0, 0)))
+    assert services.node
+    assert said.data.node == services.node
+    node.close()

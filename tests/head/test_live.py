@@ -64,7 +64,7 @@ def test_no_answer_is_late_while_everything_changes(tmp_path: Path) -> None:
         worker.start()
         until = time.perf_counter() + 60
         quiet = 0
-        while (worker.is_alive() or quiet < 30) and time.perf_counter() < until:
+        while (worker.is_alive() or quiet < 60) and time.perf_counter() < until:
             quiet += not worker.is_alive()
             began = time.perf_counter()
             (made,) = feed(node, heard(vector(count % 4, count), count * 16_667))

@@ -11,9 +11,8 @@ from collections.abc import Container, Iterator, Sequence
 import msgspec
 import numpy as np
 
-from tmstream.core.packet import Float32, Neighbour
-from tmstream.maths.neighbours import similarities, top_k
-
+from ..core.packet import Float32, Neighbour
+from ..maths.neighbours import similarities, top_k
 from .learn import Fit
 from .vote import NEAR, mixed, softened
 
@@ -26,9 +25,9 @@ class Heard(msgspec.Struct, frozen=True):
     """What one label's examples say about a query."""
 
     evidence: float
-    distance: float  #: mean to the nearest takes, in the mixture that knows strangers
+    distance: float  #: mean to the nearest takes
     blocked: bool  #: a "that was wrong" lies nearer than any example
-    nearest: tuple[tuple[float, str], ...]  #: (similarity that votes, id) of the takes that spoke
+    nearest: tuple[tuple[float, str], ...]  #: (similarity, id) of the takes that spoke
 
 
 class Shelf:
@@ -160,22 +159,18 @@ class Bank:
                 yield label, shelf
 
     def _hear(self, label: str, shelf: Shelf, query: list[Float32], k: int, size: int) -> Heard:
-        cosines = shelf.cosines(query, size)
-        voting = mixed(cosines, self.fit.vote)
-        best = shelf.best_takes(voting, k)
-        near, rows = voting, best[:NEAR]
-        if self.fit.near != self.fit.vote:
-            near = mixed(cosines, self.fit.near)
-            rows = shelf.best_takes(near, NEAR)
+        cosines = mixed(shelf.cosines(query, size))
+        best = shelf.best_takes(cosines, max(k, NEAR))
+        near, best = best[:NEAR], best[:k]
         against = self._shelves.get((label, True))
         blocked = against is not None and bool(
-            mixed(against.cosines(query, size), self.fit.vote).max() >= voting[best[0]]
+            mixed(against.cosines(query, size)).max() >= cosines[best[0]]
         )
         return Heard(
-            float(softened(voting[best])),
-            1 - float(near[rows].mean()),
+            float(softened(cosines[best])),
+            1 - float(cosines[near].mean()),
             blocked,
-            tuple((float(voting[row]), shelf.ids[row]) for row in best),
+            tuple((float(cosines[row]), shelf.ids[row]) for row in best),
         )
 
 

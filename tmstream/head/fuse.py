@@ -13,8 +13,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from tmstream.core.packet import Neighbour, Result
-
+from ..core.packet import Neighbour, Result
 from .verdict import Opinion, Verdict
 
 Rule: TypeAlias = Literal["any", "all", "mean"]

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from tmstream.core.packet import Float32
-from tmstream.store.project import Example
-
-from .learn import Fit, learn
+from ..core.packet import Float32
+from ..store.project import Example
+from .learn import Fit, compared, learn
 from .lesson import Codes, Lesson, Mask, folds, lesson_of
 from .openset import area
 from .state import by_space
-from .vote import Array, confidence, evidence, mixed, nearness
+from .vote import Array, confidence, evidence, nearness
 
 #: Held-out groups at a time; with more groups than this they are dealt into this many folds.
 MAX_FOLDS = 10
@@ -34,15 +33,13 @@ class Answers:
 
     def __init__(self, fit: Fit, taught: Lesson, vectors: Float32, k: int, strictness: float,
                  hidden: Mask | None = None) -> None:  # fmt: skip
-        cosines = [view.apply(vectors) @ view.apply(taught.vectors).T for view in fit.views]
-        voting, near = mixed(cosines, fit.vote), mixed(cosines, fit.near)
+        cosines = compared(fit.views, vectors, taught.vectors)
         if hidden is not None:
-            voting = np.where(hidden, np.float32(-2), voting)
-            near = np.where(hidden, np.float32(-2), near)
-        evidences = evidence(voting, taught.codes, taught.takes, k)
+            cosines = np.where(hidden, np.float32(-2), cosines)
+        evidences = evidence(cosines, taught.codes, taught.takes, k)
         won = evidences.argmax(axis=1)
         rows = np.arange(len(won))
-        distance = 1 - nearness(near, taught.codes, taught.takes)[rows, won]
+        distance = 1 - nearness(cosines, taught.codes, taught.takes)[rows, won]
         limits = np.array([fit.limits[label].at(strictness) for label in taught.labels])
         self.shares: Array = confidence(evidences, fit.sharpness)
         self.voted: Codes = won
@@ -98,8 +95,6 @@ def judge_lesson(lesson: Lesson, k: int, strictness: float) -> dict[str, Any]:
         "tested": tested,
         "accuracy": right / tested if tested else None,
         "known_groups_accuracy": _known(lesson, fit, k, strictness),
-        "metric": fit.metric,
-        "near_metric": fit.near_metric,
         "confusion": {
             "labels": labels,
             "answers": [*labels, NONE],

@@ -9,12 +9,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tmstream.core.clock import VirtualClock
-from tmstream.core.packet import Absent, Embedding, Float32, Gap, Neighbour, Packet, Scores
-from tmstream.core.services import Services
-from tmstream.store.history import History
-from tmstream.store.project import Project
-
+from ..core.clock import VirtualClock
+from ..core.packet import Absent, Embedding, Float32, Gap, Neighbour, Packet, Scores
+from ..core.services import Services
+from ..store.history import History
+from ..store.project import Project
 from .desk import COMMANDS, Desk
 from .fuse import Answer, Recent, Rule, fuse
 from .memory import Memory
@@ -54,6 +53,8 @@ class Knn:
     _ends: dict[str | None, int] = field(default_factory=dict, init=False, repr=False)
     _seq: int = field(default=0, init=False, repr=False)
     _told: str | None = field(default=None, init=False, repr=False)
+    _project: Project | None = field(default=None, init=False, repr=False)
+    _noticed: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= 1000:
@@ -65,7 +66,7 @@ class Knn:
 
     def open(self, services: Services, book: Project | Scratch | None = None) -> None:
         """Fetch the examples (of ``book``, else of the project), and hear of every change."""
-        project = services.find(Project)
+        self._project = project = services.find(Project)
         if book is None:
             book = project if project is not None else Scratch()
         self._services, self._history = services, services.find(History)
@@ -78,11 +79,13 @@ class Knn:
             locked=bool(book.setting("locked", False)),
         )
         self._desk = Desk(book, self._memory, self._history, services, self._receipts)
+        self._noticed = 0
+        self._pass_on()
 
     def close(self) -> None:
         """End the background learning."""
         if self._services is not None:
-            self._desk.close()
+            self._desk.booth.close()
             self._memory.close()
 
     async def handle(self, command: Any) -> Any:
@@ -92,6 +95,7 @@ class Knn:
     def process(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
         """Yield the answer to an embedding; `Absent` and `Gap` are handed on."""
         self._memory.settle()
+        self._pass_on()
         if isinstance(packet.data, Embedding):
             yield from self._heard(packet)
             return
@@ -99,8 +103,15 @@ class Knn:
             self._recent.silence(packet.data.space, packet.data.subject)  # it abstains from now on
         else:
             self._recent.clear()
-            self._desk.gap()
+            self._desk.booth.gap()
         yield packet
+
+    def _pass_on(self) -> None:
+        """Show what happened to the project last: damage, a backup restored."""
+        notices = [] if self._project is None else self._project.notices
+        if len(notices) > self._noticed and self._services is not None:
+            self._services.notice(notices[-1])
+        self._noticed = len(notices)
 
     def _heard(self, packet: Packet[Embedding]) -> Iterator[Packet[Scores]]:
         heard = packet.data
@@ -111,7 +122,7 @@ class Knn:
         if self._history is not None:
             self._history.note(packet)
         said = self._verdict(packet)
-        self._desk.saw(packet, said.label)
+        self._desk.booth.saw(packet, said.label)
         self._recent.keep(said)
         for subject, verdicts in self._recent.companies(said):
             yield self._scores(packet, subject, fuse(verdicts, self.rule))

@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from tmstream.core.packet import Float32
-from tmstream.store.project import Example
+from ..core.packet import Float32
+from ..store.project import Example
 
 Codes: TypeAlias = npt.NDArray[np.intp]
 Mask: TypeAlias = npt.NDArray[np.bool_]

@@ -12,9 +12,8 @@ from collections import deque
 
 import msgspec
 
-from tmstream.core.packet import Float32
-from tmstream.store.project import Change, Example, Project
-
+from ..core.packet import Float32
+from ..store.project import Change, Example, Project
 from .bank import Bank, Heard
 from .refit import Refitter, bank_of, cached_banks, refit
 from .state import HeadState, by_space, fill, learned

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from tmstream.core.packet import Embedding, Packet
-from tmstream.store.history import History
-from tmstream.store.project import NewExample
+from ..core.packet import Embedding, Packet
+from ..store.history import History
+from ..store.project import NewExample
 
 #: A sound may have begun this long before the button was pressed.
 HEAD_START_US = 200_000

@@ -7,9 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from tmstream.core.errors import StoreError
-from tmstream.store.project import Example, Project
-
+from ..core.errors import StoreError
+from ..store.project import Example, Project
 from .bank import Bank
 from .learn import Fit
 from .state import by_space, decode, encode, fill, fingerprint, learned

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from tmstream.core.errors import InputError
-from tmstream.store.project import Change, Clip, Example, NewExample, SnapshotInfo
-from tmstream.store.records import checked, checked_text
+from ..core.errors import InputError
+from ..store.project import Change, Clip, Example, NewExample, SnapshotInfo
+from ..store.records import checked, checked_text
 
 
 class Scratch:

@@ -9,15 +9,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tmstream.core.packet import Float32
-from tmstream.store.project import Example
-
+from ..core.packet import Float32
+from ..store.project import Example
 from .bank import Bank
 from .learn import Fit, learn
 from .lesson import lesson_of
 
 #: Counted up when what `learn` makes of the same examples changes.
-LEARNED_BY = "4"
+LEARNED_BY = "5"
 #: Rows projected at once while a bank is filled: a long call would hold the interpreter's lock.
 BLOCK = 256
 

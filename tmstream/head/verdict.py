@@ -5,8 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from tmstream.core.packet import Neighbour
-
+from ..core.packet import Neighbour
 from .bank import Heard, receipts
 from .learn import Fit
 from .vote import confidence

@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tmstream.core.packet import Float32
-
+from ..core.packet import Float32
 from .lesson import Codes
 
 #: How much nearer examples count: a take 0.07 less similar counts 1/e as much. Over sounds, bodies
@@ -81,9 +80,12 @@ def confidence(evidences: Array, sharpness: float) -> Array:
     return np.asarray(raised / raised.sum(axis=-1, keepdims=True))
 
 
-def mixed(cosines: Sequence[Float32], shares: Sequence[float]) -> Float32:
-    """Return the views' cosines added up by their shares; a single view is not copied."""
-    used = [(one, share) for one, share in zip(cosines, shares, strict=True) if share]
-    if len(used) == 1 and used[0][1] == 1:
-        return used[0][0]
-    return np.asarray(sum(share * one for one, share in used), dtype=np.float32)
+def mixed(cosines: Sequence[Float32]) -> Float32:
+    """Return the similarity: half the first view's cosine, half the mean of the others'.
+
+    That of a single view is not copied.
+    """
+    plain, *others = cosines
+    if not others:
+        return plain
+    return np.asarray((plain + sum(others) / np.float32(len(others))) / 2, dtype=np.float32)

@@ -13,8 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from tmstream.core.packet import Float32
-
+from ..core.packet import Float32
 from .neighbours import unit_rows
 
 Float64: TypeAlias = npt.NDArray[np.float64]

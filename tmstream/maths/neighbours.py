@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tmstream.core.packet import Float32
+from ..core.packet import Float32
 
 #: Beyond this many bytes `numpy.vecdot` reads faster than `numpy.dot` (measured crossing: 4-10 MB).
 CACHED_BYTES = 8_000_000

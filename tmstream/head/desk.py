@@ -16,7 +16,7 @@ import msgspec
 
 from ..core import messages
 from ..core.errors import InputError
-from ..core.packet import Embedding, Neighbour, Packet
+from ..core.packet import Neighbour
 from ..core.services import Services
 from ..store.history import History
 from ..store.project import Example, Project

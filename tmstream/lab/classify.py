@@ -1,7 +1,8 @@
 """Say what is in a sample: many answers of the head, made into one.
 
-A sound is answered early, while it lasts and at its end; a film at every frame. All answers count
-alike but for the energy of their sound: weighing them by phase was measured to change nothing.
+A sound is answered early, while it lasts and at its end, and only the last of these has heard it
+all: it alone counts, each sound by its energy (spoken commands, five shots: .83 instead of .81 with
+the early ones). A film is answered at every frame, and all of them count alike.
 """
 
 from __future__ import annotations
@@ -142,6 +143,7 @@ def combined(heard: Heard, answers: Sequence[Packet[Scores]]) -> Answer:
         return Answer(
             label=None, confidence=1.0, rejected=reason, results=[], neighbours=[], **where
         )
+    answers = _whole(answers)
     weights = [_weight(heard, packet) for packet in answers]
     turned_away: dict[str, float] = {}
     for packet, weight in zip(answers, weights, strict=True):
@@ -166,6 +168,12 @@ def combined(heard: Heard, answers: Sequence[Packet[Scores]]) -> Answer:
         neighbours=_neighbours(counted),
         **where,
     )
+
+
+def _whole(answers: Sequence[Packet[Scores]]) -> list[Packet[Scores]]:
+    """Return the answers that count: of a take that has a final one, only that."""
+    ended = {one.data.take for one in answers if one.data.phase == "final"}
+    return [one for one in answers if one.data.phase == "final" or one.data.take not in ended]
 
 
 def _weight(heard: Heard, packet: Packet[Scores]) -> float:

@@ -74,6 +74,9 @@ def _unpacked(
     for number, member in enumerate(members):
         parts = PurePosixPath(member.filename.replace("\\", "/")).parts
         inside = f"{name}: {_shown(member.filename)}"
+        if ".." in parts or parts[:1] == ("/",):
+            yield Left(inside, "its name leads out of the zip")
+            continue
         if not parts or any(part.startswith((".", "__MACOSX")) for part in parts):
             continue  # what Finder and Explorer leave behind
         kind = kind_of(Path(parts[-1]))

@@ -56,7 +56,7 @@ const [n, d, labels, rounds] = process.argv.slice(2).map(Number);
 def bank_of(rows: Float32) -> Bank:
     """Return a bank of ``rows`` in `LABELS` labels, every row a take, by the plain cosine."""
     limit = Limit(0.3, 0.6)
-    fit = Fit((identity(rows.shape[1]),), (1.0,), (1.0,), "none", "none", 13.0, {}, limit, 0.9)
+    fit = Fit((identity(rows.shape[1]),), 13.0, {}, limit, 0.9)
     bank = Bank(fit)
     names = [f"{i:08d}" for i in range(len(rows))]
     labels = [f"label {i % LABELS}" for i in range(len(rows))]

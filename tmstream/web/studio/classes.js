@@ -15,11 +15,11 @@ export class Classes {
     this.seconds = h("input", { type: "number", min: 1, max: 60, value: 5, inputMode: "numeric" });
     this.name = h("input", { type: "text", placeholder: "A new class, e.g. clap", autocomplete: "off", maxLength: 80, "aria-label": "Name of a new class" });
     this.adder = h("form.adder", { onsubmit: (event) => this.add(event) }, this.name, h("button.primary", { type: "submit" }, "Add class"));
-    this.element = h("section.panel", { "aria-label": "Classes" },
+    this.element = app.drop.target(h("section.panel", { "aria-label": "Classes" },
       h("div.heading", {}, h("h2", {}, "Classes"),
         h("label.inline", {}, "person", this.person),
         h("label.inline", {}, "hands-free for", this.seconds, "s")),
-      this.adder, this.cards);
+      this.adder, this.cards, app.drop.element));
     app.on("examples", () => this.rebuild());
     app.on("role", () => this.rebuild());
     document.addEventListener("visibilitychange", () => document.hidden && this.release());
@@ -93,7 +93,8 @@ export class Classes {
       busy && this.recording.hands === "free" ? "Stop" : "Hands-free");
     const bar = h("div.countdown", { role: "timer", hidden: !(busy && this.recording.hands === "free") }, this.recording?.words ?? "");
     const lint = app.lint?.get(label);
-    return h("article.class", { "--ink": inkOf(label), "data-label": label, "aria-label": `Class ${label}` },
+    const files = h("button", { "data-key": `files ${label}`, type: "button", disabled: !mine || app.locked, title: "Sounds, pictures or films; or drop them here", onclick: () => app.drop.pick(label) }, "Files…");
+    const card = h("article.class", { "--ink": inkOf(label), "data-label": label, "aria-label": `Class ${label}` },
       h("header", {},
         h("input.title", {
           "data-key": `name ${label}`, value: label, disabled: !mine || app.locked || !takes.length, "aria-label": `Name of class ${label}`, maxLength: 80,
@@ -101,9 +102,10 @@ export class Classes {
         }),
         mine && h("span.count", {}, `${takes.length} ${takes.length === 1 ? "take" : "takes"}`),
         mine && h("button.quiet", { "data-key": `delete ${label}`, type: "button", "aria-label": `Delete class ${label}`, title: "Delete this class (undo brings it back)", disabled: app.locked, onclick: () => this.remove(label) }, "✕")),
-      mine && h("div.actions", {}, hold, free), bar,
+      mine && h("div.actions", {}, hold, free, app.wire.hello?.project && files), bar,
       lint && h("p.lint", {}, lint),
       takes.length > 0 && h("ul.takes", {}, takes.slice(0, CARDS).map((take) => this.takeCard(take)), takes.length > CARDS && h("li.more", {}, `and ${takes.length - CARDS} more`)));
+    return app.drop.target(card, label);
   }
 
   takeCard(take) {

@@ -1,5 +1,6 @@
 // How good it is: held-out takes judged anew after each change, and what to do about it.
 import { fill, h, inkOf, panel, percent } from "./dom.js";
+import { Room } from "./drop.js";
 
 const WAIT_MS = 900; // after the last change
 
@@ -12,7 +13,7 @@ export class Judge {
     this.strict.addEventListener("input", () => { this.strictly.textContent = Number(this.strict.value).toFixed(2); });
     this.element = panel("How good",
       h("div.fader", {}, h("span", {}, "lets strangers in"), this.strict, h("span", {}, "strict"), this.strictly),
-      this.result);
+      this.result, new Room(app, app.drop).element);
     app.on("examples", () => this.later());
     app.on("role", () => this.later());
     app.wire.on("prediction", (message) => { this.head ??= message.node; });
@@ -49,18 +50,23 @@ export class Judge {
     }
     this.element.classList.add("busy");
     try {
-      this.show(await this.app.wire.command("evaluate"));
+      const judged = await this.app.wire.command("evaluate");
+      // Without a project (nothing is kept) there is nobody to look for faults.
+      this.show(judged, await this.app.wire.command("lint").catch(() => []));
     } catch (error) {
       fill(this.result, h("p.hint", {}, error.message));
     }
     this.element.classList.remove("busy");
   }
 
-  show(judged) {
-    const advice = judged.advice ?? [];
+  show(judged, faults) {
+    const said = judged.advice ?? [];
     const lint = new Map();
-    for (const line of advice) for (const label of this.app.labels) if (line.includes(`: ${label} has `) || line.includes(`: ${label} is turned away`)) lint.set(label, line.slice(line.indexOf(": ") + 2));
+    for (const { label, what, remedy } of faults) if (label && !lint.has(label)) lint.set(label, `${what}: ${remedy}`);
+    for (const line of said) for (const label of this.app.labels) if (!lint.has(label) && (line.includes(`: ${label} has `) || line.includes(`: ${label} is turned away`))) lint.set(label, line.slice(line.indexOf(": ") + 2));
     this.app.lint = lint;
+    // What stands on a class's card need not be said again; overlaps are in the advice already.
+    const advice = [...said, ...faults.filter((one) => one.kind !== "overlap" && one.kind !== "few").map((one) => `${one.what}: ${one.remedy}`)];
     fill(this.result,
       Object.entries(judged.spaces ?? {}).map(([space, report]) => this.space(space, report)),
       advice.length > 0 && h("h3", {}, "What would help"),

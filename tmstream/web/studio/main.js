@@ -2,6 +2,7 @@
 import { Classes } from "./classes.js";
 import { Clips } from "./clips.js";
 import { fill, h, inkOf } from "./dom.js";
+import { Drop } from "./drop.js";
 import { Engine } from "./engine.js";
 import { Judge } from "./judge.js";
 import { Live } from "./live.js";
@@ -78,6 +79,7 @@ class App {
 
 const app = new App();
 app.live = new Live(app);
+app.drop = new Drop(app);
 app.classes = new Classes(app);
 app.why = new Why(app);
 app.judge = new Judge(app);

@@ -51,6 +51,11 @@ export class Wire {
     });
   }
 
+  /** Bytes that have not left the page yet. */
+  get buffered() {
+    return this._socket?.bufferedAmount ?? 0;
+  }
+
   /** Send a frame of sound or a picture. */
   send(frame) {
     if (this._socket?.readyState === WebSocket.OPEN) this._socket.send(frame);

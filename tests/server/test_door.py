@@ -115,7 +115,7 @@ def test_every_origin_at_the_socket_and_what_a_token_can_make_of_it(
 def test_every_message_of_every_role_reaches_its_handler_only_if_it_may(
     running_hub: RunningHub, join: Join
 ) -> None:
-    here = {m.Auth, m.Ping, m.Subscribe, m.Simulate, m.NewCode, m.AllowOrigin}
+    here = {m.Auth, m.Ping, m.Subscribe, m.Simulate, m.NewCode, m.ViewerLink, m.AllowOrigin}
     kinds: list[type[m.Command]] = list(typing.get_args(m.ClientMessage))
     obeyed: list[m.Command] = []
 

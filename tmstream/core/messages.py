@@ -49,7 +49,7 @@ class GraphNode(msgspec.Struct, frozen=True):
     """One node of the pipeline, and the nodes whose packets it reads."""
 
     name: str
-    type: str
+    kind: str  #: its type in the YAML
     sources: list[str]
 
 

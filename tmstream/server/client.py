@@ -15,12 +15,13 @@ from ..core import messages as m
 from ..core.clock import Clock
 from ..core.errors import InputError, TmstreamError
 from ..core.services import Commands
+from .invite import Invitations
 from .metrics import Metrics
 from .policy import Role
 from .session import Bucket, Refused, Session
 from .settings import ServerSettings
 from .sockets import Connection, address_of
-from .tokens import Grant, Tokens
+from .tokens import Grant
 from .uplink import Kind, Uplink, parse
 from .uploads import PIECE, Uploads
 
@@ -41,7 +42,7 @@ class Inside(Protocol):
     uplink: Uplink
     uploads: Uploads
     metrics: Metrics
-    tokens: Tokens
+    invitations: Invitations
 
     def hello(self, role: Role) -> m.Hello:
         """Return the greeting for a role."""
@@ -166,7 +167,12 @@ class Client:
                 self._hub.simulate(command)
                 return {}
             case m.NewCode():
-                return {"code": self._hub.tokens.new_code(command.role)}
+                return self._hub.invitations.of(command.role)
+            case m.ViewerLink():
+                try:
+                    return self._hub.invitations.for_phones()
+                except InputError as error:
+                    raise Refused(command.id, "refused", str(error)) from None
             case m.AllowOrigin():
                 try:
                     return {"origin": self._hub.allow_origin(command.origin)}

@@ -30,6 +30,7 @@ from ..core.services import Commands
 from . import policy, state
 from .client import Client
 from .entrance import Entrance, is_loopback
+from .invite import Invitations
 from .metrics import Metrics, ailing
 from .policy import Role
 from .session import Refused, Session
@@ -70,14 +71,15 @@ class Hub:
         self.metrics = Metrics()
         self.folder = state.state_folder()
         self.tokens = Tokens(self.folder)
-        #: The sink that speaks for the engine as a whole; all websocket nodes share this hub.
-        self.status_from: object | None = None
-        self.status: m.StatusMessage | None = None
         self._entrance = Entrance(
             settings, self.folder, self.metrics,
             facts=self._facts, room=self._has_room, refused=self._tell_refused,
             offered=self.uploads.fetch,
         )  # fmt: skip
+        self.invitations = Invitations(settings, self.tokens, self._entrance.url, self.folder)
+        #: The sink that speaks for the engine as a whole; all websocket nodes share this hub.
+        self.status_from: object | None = None
+        self.status: m.StatusMessage | None = None
         self._servers: list[Server] = []
         self._clients: dict[ServerConnection, Client] = {}
         self._ticker: asyncio.Task[None] | None = None
@@ -153,7 +155,7 @@ class Hub:
 
     def studio_url(self) -> str:
         """Return the studio's address with a fresh one-time code in its fragment."""
-        return self._entrance.url("127.0.0.1", f"#c={self.tokens.new_code()}")
+        return self.invitations.of("control")["url"]
 
     def page_url(self, path: str = "sketch/") -> str:
         """Return the address of a page on the sketches' side."""

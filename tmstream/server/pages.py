@@ -38,6 +38,12 @@ _TEXT = {
 _LIBRARIES = "https://cdn.jsdelivr.net https://cdnjs.cloudflare.com https://unpkg.com"
 
 
+#: The library for sketches, at addresses short enough to remember.
+_CLIENT_FILES = ("/tmstream.js", "/tmstream.mjs", "/tmstream.d.ts")
+#: First parts of the addresses that belong to the sketches' origin.
+_SKETCH_SIDE = ("/sketch", "/demos", "/vendor", "/attendant")
+
+
 class Page(NamedTuple):
     """One answer over HTTP."""
 
@@ -100,11 +106,11 @@ def find(roots: Roots, door: Door, host: str, target: str, byte_range: str | Non
     path = unquote(target.partition("?")[0].partition("#")[0])
     if "\0" in path or "\\" in path or not path.startswith("/"):
         return text(400, "bad address\n")
-    if path == "/tmstream.js":
-        return _file(roots.client, "tmstream.js", _client_headers(), byte_range)
+    if path in _CLIENT_FILES:
+        return _file(roots.client, path.removeprefix("/"), _client_headers(), byte_range)
     if path.startswith("/client/"):
         return _file(roots.client, path.removeprefix("/client/"), _client_headers(), byte_range)
-    on_sketch_side = path.startswith(("/sketch", "/demos", "/vendor", "/attendant"))
+    on_sketch_side = f"/{path.split('/')[1]}" in _SKETCH_SIDE
     if on_sketch_side and host == "127.0.0.1":
         return _move(door, "localhost", target)
     if not on_sketch_side and host != "127.0.0.1":
@@ -113,7 +119,7 @@ def find(roots: Roots, door: Door, host: str, target: str, byte_range: str | Non
             if host in ("localhost", "[::1]")
             else _studio_elsewhere()
         )
-    if path in ("/sketch", "/demos", "/attendant"):
+    if path in _SKETCH_SIDE:
         return Page(308, {**_common(), "Location": path + "/"})
     if path.startswith("/attendant/") and roots.attendant is not None:
         headers = _attendant_headers(door)

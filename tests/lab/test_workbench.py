@@ -192,7 +192,7 @@ def test_what_was_exported_comes_in_again(do: Do, project: Project, tmp_path: Pa
         told = await bench.teach(await bench.send("lab.zip", data))
         assert told["result"]["examples"] == before
         project.delete_label("clap")
-        whole = Path(copied["result"]["path"]).read_bytes()
+        whole = Path(copied["result"]["path"]).read_bytes()  # noqa: ASYNC240 - a test may wait
         told = await bench.teach(await bench.send("lab.tms", whole))
         assert told["result"]["examples"] == before
 

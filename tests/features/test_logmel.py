@@ -49,6 +49,16 @@ def test_channels_are_mixed_and_a_gap_starts_anew() -> None:
     np.testing.assert_allclose(mixed[0].data.values, first[0].data.values, atol=1e-3)
 
 
+@pytest.mark.parametrize("fault", [np.nan, np.inf, -np.inf, 3e38])
+def test_what_is_no_number_is_not_heard(fault: float) -> None:
+    samples = np.random.default_rng(0).normal(0, 0.1, (3200, 2)).astype(np.float32)
+    bad = samples.copy()
+    bad[100] = fault
+    samples[100] = 0.0
+    (made,), (meant,) = (feed(LogMel(), *stream(one, 3200)) for one in (bad, samples))
+    assert np.array_equal(made.data.values, meant.data.values)
+
+
 @pytest.mark.parametrize(
     "bad",
     [{"n_fft": 4}, {"hop": 0}, {"hop": 600}, {"bands": 0}, {"low_hz": -1}, {"high_hz": 0.0}],

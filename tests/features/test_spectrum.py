@@ -55,14 +55,16 @@ def test_no_more_often_than_asked(hz: float, cut: int) -> None:
     np.testing.assert_allclose(np.diff([p.t_us for p in made]), 1e6 / hz, atol=70)
 
 
-def test_a_gap_starts_anew_and_what_is_no_number_is_not_shown() -> None:
+@pytest.mark.parametrize("fault", [np.nan, np.inf, -np.inf, 3e38])
+def test_a_gap_starts_anew_and_what_is_no_number_is_not_shown(fault: float) -> None:
     node = Spectrum()
     feed(node, Packet(0, Audio(sine(500.0)[:500], 16000)), Packet(1, Gap("late")))
     bad = sine(500.0)
-    bad[100] = np.nan
+    bad[100] = fault
     made = feed(node, Packet(9_000_000, Audio(bad, 16000)))
     assert made[0].t_us == 9_000_000
     assert all(np.isfinite(p.data.values).all() for p in made)
+    assert all(p.data.level_db < 0.0 for p in made)
 
 
 @pytest.mark.parametrize("bad", [{"bands": 0}, {"hz": 0}, {"low_hz": 9000.0}])

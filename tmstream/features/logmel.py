@@ -6,11 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import numpy as np
-
 from ..core.node import Types
 from ..core.packet import Audio, Features, Gap, Packet
-from ..maths.mel import PowerStream, decibels, hann, mel_filters
+from ..maths.mel import PowerStream, audible, decibels, hann, mel_filters
 
 
 @dataclass
@@ -61,7 +59,7 @@ class LogMel:
             weights = mel_filters(audio.rate_hz, self.n_fft, self.bands, self.low_hz, high_hz)
             self._stream = PowerStream(hann(self.n_fft, self.n_fft), self.hop, weights)
             self._rate_hz, self._start_us, self._frames = audio.rate_hz, packet.t_us, 0
-        made = self._stream.push(np.nan_to_num(audio.samples.mean(axis=1, dtype=np.float32)))
+        made = self._stream.push(audible(audio.samples))
         if len(made):
             t_us = self._start_us + round(self._frames * self.hop * 1e6 / self._rate_hz)
             self._frames += len(made)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.node import Types
 from ..core.packet import Audio, Features, Gap, Packet
-from ..maths.mel import PowerStream, decibels, hann, mel_filters
+from ..maths.mel import PowerStream, audible, decibels, hann, mel_filters
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Spectrum:
             self._begin(packet.t_us, audio.rate_hz)
         assert self._stream is not None
         hop = self._hop
-        for power in self._stream.push(np.nan_to_num(audio.samples.mean(axis=1, dtype=np.float32))):
+        for power in self._stream.push(audible(audio.samples)):
             t_us = self._start_us + round(self._frames * hop * 1e6 / self._rate_hz)
             self._frames += 1
             db = np.maximum(decibels(power), np.float32(self.least_db))

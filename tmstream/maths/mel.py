@@ -47,6 +47,19 @@ def hann(length: int, n_fft: int) -> Float32:
     return np.pad(window, (before, n_fft - length - before)).astype(np.float32)
 
 
+#: A sample a thousand times full scale is a fault of a file or driver, and no sound.
+ABSURD = np.float32(1e3)
+
+
+def audible(samples: Float32) -> Float32:
+    """Return the mean of the channels, ``(n, channels)`` to ``(n,)``, with 0 for what is no sound.
+
+    That is whatever is not finite or beyond `ABSURD`: its square would be no number either.
+    """
+    mono: Float32 = np.where(np.abs(samples) <= ABSURD, samples, np.float32(0)).mean(axis=1)
+    return mono
+
+
 class PowerStream:
     """Turns samples into weighted sums of their power spectrum, one row per hop.
 

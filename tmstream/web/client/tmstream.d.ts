@@ -95,6 +95,11 @@ export interface Tmstream {
   readonly people: Person[];
   readonly bodies: Skeleton[];
   readonly hands: Skeleton[];
+  /**
+   * The engine's latest camera picture: a p5.Image with p5, else a canvas; null while there is none. Asking for it the
+   * first time subscribes. Needs `share_video: true` in the pipeline's websocket line, and a page on the same machine.
+   */
+  readonly video: any | null;
   /** Loudness, 0 to 1 over 60 dB. */
   readonly level: number;
   readonly levelDb: number;

@@ -13,6 +13,9 @@
   const POINTS_FRESH_MS = 1000; // a body unseen for this long is gone
   const HUNGRY_MS = 4000; // an engine that sends nothing of what a sketch needs has no camera on
   const READY_MS = 5000; // nobody's setup() waits longer than this
+  const STREAMS = ["prediction", "event", "landmarks", "presence", "spectrum", "status"];
+  const PICTURE = 3; // first byte of a frame that holds the engine's camera picture, after 16 bytes of header
+  const PICTURE_HEADER = 16;
   const BACKOFF_MS = [500, 1000, 2000, 4000, 8000];
   const CALLBACKS = {
     enter: "classEntered",
@@ -188,6 +191,50 @@
     }
   }
 
+  // ---------------------------------------------------------------- the engine's camera
+
+  /** Keeps one image that p5's image() and a canvas's drawImage() can draw, always the latest picture. */
+  class Video {
+    constructor(tm) {
+      Object.assign(this, { tm, image: null, busy: false });
+    }
+
+    /** Decode a JPEG; while one is being decoded the next is left out, as a fresher one follows. */
+    async take(jpeg) {
+      if (this.busy || typeof createImageBitmap !== "function") return;
+      this.busy = true;
+      try {
+        const bitmap = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
+        this.draw(bitmap);
+        bitmap.close();
+      } catch (error) {
+        complain(error);
+      } finally {
+        this.busy = false;
+      }
+    }
+
+    draw(bitmap) {
+      const { width, height } = bitmap;
+      if (this.image?.width !== width || this.image.height !== height) this.image = this.make(width, height);
+      const canvas = this.image.canvas ?? this.image;
+      const context = canvas.getContext("2d");
+      context.save();
+      // As mirrored as the skeletons are, so that they lie on each other. A p5.Image may have more pixels.
+      context.setTransform(canvas.width / width, 0, 0, canvas.height / height, 0, 0);
+      if (this.tm.options.mirror) context.transform(-1, 0, 0, 1, width, 0);
+      context.drawImage(bitmap, 0, 0);
+      context.restore();
+      this.image.setModified?.(true); // p5 in WebGL mode sends it to the graphics card again
+    }
+
+    make(width, height) {
+      const sketch = this.tm._sketch();
+      if (typeof sketch?.createImage === "function") return sketch.createImage(width, height);
+      return Object.assign(document.createElement("canvas"), { width, height });
+    }
+  }
+
   // ---------------------------------------------------------------- two ways messages come in
 
   /** A websocket that is opened again whenever it ends. */
@@ -214,8 +261,14 @@
         return;
       }
       this.socket = socket;
+      socket.binaryType = "arraybuffer";
       this.greeted = false;
       socket.onmessage = (event) => {
+        if (event.data instanceof ArrayBuffer) {
+          const [kind] = new Uint8Array(event.data, 0, 1);
+          if (kind === PICTURE) this.tm._look(new Uint8Array(event.data, PICTURE_HEADER));
+          return;
+        }
         let message;
         try { message = JSON.parse(event.data); } catch { return; }
         if (message.type === "hello") this.greet(address, message);
@@ -230,11 +283,22 @@
       Object.assign(this, { greeted: true, tries: 0, addresses: [address], round: 0 });
       const { token, streams, labels, maxRateHz } = this.options;
       if (token) this.command("auth", { token }).catch((error) => this.tm._problem({ code: "token", text: error.message }));
-      if (streams || labels || maxRateHz) {
-        const wanted = streams || hello.streams || [];
-        this.command("subscribe", { streams: wanted, ...(labels && { labels }), ...(maxRateHz && { max_rate_hz: maxRateHz }) })
-          .catch((error) => this.tm._problem({ code: "subscribe", text: error.message }));
-      }
+      this.watching = this.tm._wantsVideo && hello.shares_video && hello.streams.includes("video");
+      if (streams || labels || maxRateHz || this.watching) this.subscribe();
+    }
+
+    subscribe() {
+      const { streams = STREAMS, labels, maxRateHz } = this.options;
+      const wanted = this.watching ? [...new Set([...streams, "video"])] : streams;
+      this.command("subscribe", { streams: wanted, ...(labels && { labels }), ...(maxRateHz && { max_rate_hz: maxRateHz }) })
+        .catch((error) => this.tm._problem({ code: "subscribe", text: error.message }));
+    }
+
+    /** Ask for the camera's pictures, which never come unasked. */
+    watch(hello) {
+      if (this.watching || !this.greeted) return;
+      this.watching = Boolean(hello.shares_video && hello.streams.includes("video"));
+      if (this.watching) this.subscribe();
     }
 
     async lost(event, address) {
@@ -381,6 +445,8 @@
       this.levelDb = -Infinity;
       this.latency = null; //: milliseconds from the onset of the last event to this sketch
       this._notice = new Notice();
+      this._video = new Video(this);
+      this._wantsVideo = false;
       this._handlers = new Map();
       this._mentioned = new Set();
       this._warned = new Set();
@@ -464,6 +530,15 @@
       return found ? found.keypoints : [];
     }
 
+    /** The engine's latest camera picture, for p5's image(); null while there is none. Mirrored as the bodies are. */
+    get video() {
+      if (!this._wantsVideo) {
+        this._wantsVideo = true;
+        if (this._lineHello) this._watch();
+      }
+      return this.source === "engine" ? this._video.image : null;
+    }
+
     /** The latest spectrum in dB, low to high. */
     spectrum() { return this._spectrum; }
 
@@ -529,6 +604,19 @@
 
     // ---- messages
 
+    _watch() {
+      const { streams = [], shares_video: shared } = this._lineHello;
+      this._line.watch(this._lineHello);
+      if (streams.includes("video") && shared) return;
+      const why = streams.includes("video") ? "Write share_video: true in the websocket line of its pipeline." : "Its pipeline shows no camera: add it to the from: of its websocket line.";
+      if (!this._warned.has(why)) console.warn(`tmstream: tm.video stays empty, because this engine does not share its camera. ${why}`);
+      this._warned.add(why);
+    }
+
+    _look(jpeg) {
+      if (!this._take) this._video.take(jpeg);
+    }
+
     _receive(message, from) {
       if (message.type === "hello") return this._greet(message, from);
       if (from === this._line && !this._feed(message)) return undefined; // the take plays instead
@@ -558,6 +646,7 @@
       if (from === this._line && !this._suits(hello)) return this._fallBack();
       if (from === this._line) {
         this._lineHello = hello;
+        if (this._wantsVideo) this._watch();
         clearTimeout(this._hungry);
         if (this.options.take && this.options.needs) this._hungry = setTimeout(() => this._fallBack(), HUNGRY_MS);
       }
@@ -668,6 +757,7 @@
     _lost() {
       this._lineHello = null;
       clearTimeout(this._hungry);
+      this._video.image = null;
       if (this.source !== "engine") return; // a take was playing anyway
       this.connected = false;
       this.source = null;

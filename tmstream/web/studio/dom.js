@@ -16,6 +16,17 @@ export function h(tag, properties = {}, ...children) {
   return element;
 }
 
+/** The same for drawings: svg("path", { d: "M0 0" }) */
+export function svg(tag, properties = {}, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [key, value] of Object.entries(properties)) {
+    if (key.startsWith("--")) element.style.setProperty(key, value);
+    else element.setAttribute(key, value);
+  }
+  element.append(...children.flat(2));
+  return element;
+}
+
 /** Replace what is inside, keeping the keyboard where it was (by data-key). */
 export function fill(parent, ...children) {
   const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.key : null;

@@ -1,5 +1,6 @@
 // The engine's health: nodes with rate, latency and drops; where the time of an answer goes; snapshots, scenes, clients.
 import { fill, h, milliseconds, panel } from "./dom.js";
+import { PipelineGraph } from "./graph.js";
 
 const KEPT = 200;
 const ROOMS = [["capture_us", "capture"], ["embed_us", "embed"], ["head_us", "head"], ["rest_us", "decide and send"]];
@@ -9,6 +10,7 @@ export class Engine {
     this.app = app;
     this.spent = [];
     this.onsets = [];
+    this.graph = new PipelineGraph();
     this.nodes = h("div.nodes");
     this.ledger = h("div.ledger");
     this.scenes = h("div.chips");
@@ -16,11 +18,12 @@ export class Engine {
     this.about = h("dl.about");
     this.name = h("input", { type: "text", maxLength: 60, placeholder: "before the opening", "aria-label": "Name of a snapshot" });
     this.element = panel("Engine",
-      h("h3", {}, "Nodes"), this.nodes,
+      this.graph.element, h("h3", {}, "Nodes"), this.nodes,
       h("h3", {}, "Where the time goes"), this.ledger,
       h("h3", {}, "Active labels"), h("p.hint", {}, "Only these may answer; none chosen means all."), this.scenes,
       h("h3", {}, "Snapshots"), h("form.adder", { onsubmit: (event) => this.snap(event) }, this.name, h("button", { type: "submit" }, "Save")), this.snapshots,
       h("h3", {}, "Project"), this.about);
+    app.wire.on("hello", (hello) => this.graph.show(hello.graph ?? []));
     app.wire.on("status", (message) => this.show(message));
     app.wire.on("prediction", (message) => this.count(message));
     app.wire.on("event", (message) => message.event === "trigger" && !message.simulated && this.onset(message));
@@ -43,6 +46,7 @@ export class Engine {
 
   show(status) {
     if (!this.element.offsetParent) return;
+    this.graph.update(status.nodes);
     const words = { running: "runs", waiting: "waits", failed: "failed" };
     const rows = Object.entries(status.nodes).map(([name, node]) => h("tr", { className: node.state },
       h("th", { scope: "row" }, h("span.lamp", { title: words[node.state] }), name, node.message && h("small", {}, node.message)),

@@ -7,6 +7,7 @@ const WAIT_MS = 900; // after the last change
 export class Judge {
   constructor(app) {
     this.app = app;
+    this.heads = [];
     this.result = h("div", {}, h("p.hint", {}, "Nothing to judge yet."));
     this.strict = h("input", { type: "range", min: 0, max: 1, step: 0.05, value: 0.5, "aria-label": "Strictness", onchange: () => this.set() });
     this.strictly = h("output", {}, "0.50");
@@ -16,31 +17,29 @@ export class Judge {
       this.result, new Room(app, app.drop).element);
     app.on("examples", () => this.later());
     app.on("role", () => this.later());
-    app.wire.on("prediction", (message) => { this.head ??= message.node; });
+    app.wire.on("hello", (hello) => this.know(hello));
   }
 
   later() {
     clearTimeout(this.timer);
-    this.strict.disabled = this.app.wire.role === "viewer" || this.app.wire.role === "none" || this.app.locked;
+    this.strict.disabled = !this.heads.length || ["viewer", "none"].includes(this.app.wire.role) || this.app.locked;
     if (this.app.wire.mayTeach) this.timer = setTimeout(() => this.run(), WAIT_MS);
   }
 
-  /** The head is the node that takes a strictness; messages may come from the smoother behind it. */
+  /** Where the fader really stands: the heads that take a strictness, and its present value. */
+  know(hello) {
+    this.heads = (hello.live ?? []).filter((one) => one.param === "strictness");
+    if (this.heads.length && document.activeElement !== this.strict) this.strict.value = this.heads[0].value;
+    this.strictly.textContent = Number(this.strict.value).toFixed(2);
+    this.later();
+  }
+
   async set() {
     const value = Number(this.strict.value);
-    const nodes = Object.keys(this.app.status?.nodes ?? {});
-    const likely = ["head", ...nodes.filter((name) => /head|knn/.test(name)), this.head, ...nodes];
-    let last = null;
-    for (const node of [...new Set(likely)].filter((name) => name && (!nodes.length || nodes.includes(name)))) {
-      try {
-        await this.app.wire.command("set", { node, param: "strictness", value });
-        this.app.say(`strictness ${value.toFixed(2)}`);
-        return;
-      } catch (error) {
-        last ??= error;
-      }
+    for (const { node } of this.heads) {
+      if (!(await this.app.try(this.app.wire.command("set", { node, param: "strictness", value })))) return;
     }
-    if (last) this.app.complain(last);
+    this.app.say(`strictness ${value.toFixed(2)}`);
   }
 
   async run() {

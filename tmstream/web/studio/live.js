@@ -2,6 +2,7 @@
 import { canvasInk, fill, h, inkOf, panel, percent, sharpen } from "./dom.js";
 
 const FRESH_MS = 1500;
+const SEEN_MS = 600; // a skeleton or picture older than this is not shown
 const LOWEST_DB = -80;
 const HIGHEST_DB = -10;
 // Pairs of MediaPipe points that are joined by a line.
@@ -20,6 +21,7 @@ export class Live {
     this.columns = [];
     this.level = 0;
     this.people = new Map(); // "space subject" -> { message, ms }
+    this.frame = null; // the engine's camera: { bitmap, ms }
     this.answers = new Map(); // subject -> { message, ms }
     this.flashes = new Map(); // label -> ms of its last trigger
     this.entered = new Map(); // label -> how many hold it
@@ -37,9 +39,16 @@ export class Live {
     const { wire } = app;
     wire.on("hello", (hello) => { this.ear.hidden = !hello.streams.includes("spectrum"); });
     wire.on("spectrum", (message) => this.hear(message));
-    wire.on("prediction", (message) => this.answers.set(message.subject, { message, ms: performance.now() }));
+    wire.on("prediction", (message) => {
+      this.answers.set(message.subject, { message, ms: performance.now() });
+      this.fresh = true;
+    });
     wire.on("event", (message) => this.happen(message));
-    wire.on("landmarks", (message) => this.people.set(`${message.space} ${message.subject}`, { message, ms: performance.now() }));
+    wire.on("landmarks", (message) => {
+      this.people.set(`${message.space} ${message.subject}`, { message, ms: performance.now() });
+      this.fresh = true;
+    });
+    wire.on("picture", (message) => this.look(message));
     app.on("labels", () => this.rebuild());
     requestAnimationFrame(() => this.draw());
   }
@@ -48,6 +57,19 @@ export class Live {
     this.columns.push(message.bins);
     if (this.columns.length > 64) this.columns.shift(); // nobody is looking: the tab is hidden
     this.level = Math.max(0, Math.min(1, 1 + message.level_db / 60));
+  }
+
+  async look({ jpeg }) {
+    if (this.decoding || document.hidden) return; // the next one comes soon
+    this.decoding = true;
+    try {
+      const bitmap = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
+      this.frame?.bitmap.close();
+      this.frame = { bitmap, ms: performance.now() };
+      this.fresh = true;
+    } finally {
+      this.decoding = false;
+    }
   }
 
   happen(message) {
@@ -101,42 +123,70 @@ export class Live {
   }
 
   drawPicture() {
-    const oldest = performance.now() - FRESH_MS;
-    for (const [key, one] of this.people) if (one.ms < oldest) this.people.delete(key);
-    const wanted = this.people.size > 0 || !this.video.hidden;
+    const now = performance.now();
+    for (const [key, one] of this.people) {
+      if (now - one.ms > SEEN_MS) this.fresh = this.people.delete(key);
+    }
+    if (this.frame && now - this.frame.ms > FRESH_MS) {
+      this.frame.bitmap.close();
+      this.frame = null;
+      this.fresh = true;
+    }
+    const wanted = this.people.size > 0 || this.frame !== null || !this.video.hidden;
     if (this.stage.hidden === wanted) this.stage.hidden = !wanted;
-    if (!wanted) return;
+    if (!wanted || !this.fresh) return;
+    this.fresh = false;
     const context = sharpen(this.picture);
     const { clientWidth: width, clientHeight: height } = this.picture;
     context.clearRect(0, 0, width, height);
-    for (const { message } of this.people.values()) {
-      const aspect = message.aspect || 4 / 3;
-      const wide = Math.min(width, height * aspect);
-      const tall = wide / aspect;
-      const at = (point) => [(width - wide) / 2 + (1 - point[0]) * wide, (height - tall) / 2 + point[1] * tall]; // as in a mirror
-      const answer = this.answers.get(message.subject)?.message;
-      const ink = canvasInk(answer?.label ? inkOf(answer.label) : "--soft");
-      context.strokeStyle = context.fillStyle = ink;
-      context.lineWidth = 3;
-      context.lineCap = "round";
-      for (const [from, to] of message.points.length === 21 ? HAND : BODY) {
-        const [a, b] = [message.points[from], message.points[to]];
-        if (!a || !b || Math.min(a[3], b[3]) < 0.3) continue;
-        context.beginPath();
-        context.moveTo(...at(a));
-        context.lineTo(...at(b));
-        context.stroke();
-      }
-      const [x, y] = at(message.points[0]);
-      if (message.points.length === 33) {
-        context.beginPath();
-        context.arc(x, y, 9, 0, 7);
-        context.fill();
-      }
-      context.font = "600 13px system-ui, sans-serif";
-      context.textAlign = "center";
-      context.fillText(`${message.subject ?? ""} ${answer?.label ?? ""}`, x, Math.max(12, y - 16));
+    if (this.frame && this.video.hidden) this.drawFrame(context, width, height);
+    for (const { message } of this.people.values()) this.drawSkeleton(context, width, height, message);
+  }
+
+  /** The picture as a mirror shows it; landmarks are turned round in the same way. */
+  drawFrame(context, width, height) {
+    const { bitmap } = this.frame;
+    const [left, top, wide, tall] = whole(width, height, bitmap.width / bitmap.height);
+    context.save();
+    context.translate(left + wide, top);
+    context.scale(-1, 1);
+    context.drawImage(bitmap, 0, 0, wide, tall);
+    context.restore();
+  }
+
+  drawSkeleton(context, width, height, message) {
+    const [left, top, wide, tall] = whole(width, height, message.aspect || 4 / 3);
+    const at = (point) => [left + (1 - point[0]) * wide, top + point[1] * tall];
+    const answer = this.answers.get(message.subject)?.message;
+    const ink = canvasInk(answer?.label ? inkOf(answer.label) : this.frame ? "--card" : "--soft");
+    context.strokeStyle = context.fillStyle = ink;
+    context.lineWidth = 3;
+    context.lineCap = "round";
+    for (const [from, to] of message.points.length === 21 ? HAND : BODY) {
+      const [a, b] = [message.points[from], message.points[to]];
+      if (!a || !b || Math.min(a[3], b[3]) < 0.3) continue;
+      context.beginPath();
+      context.moveTo(...at(a));
+      context.lineTo(...at(b));
+      context.stroke();
     }
+    const [x, y] = at(message.points[0]);
+    if (message.points.length === 33) {
+      context.beginPath();
+      context.arc(x, y, 9, 0, 7);
+      context.fill();
+    }
+    const name = [message.subject, answer?.label].filter(Boolean).join(" · ");
+    const line = Math.max(16, y - 18);
+    context.font = "600 13px system-ui, sans-serif";
+    context.textAlign = "center";
+    if (this.frame) { // readable on any picture
+      const half = context.measureText(name).width / 2 + 6;
+      context.fillStyle = "rgb(0 0 0 / 65%)";
+      context.fillRect(x - half, line - 14, 2 * half, 19);
+      context.fillStyle = "#fff";
+    }
+    context.fillText(name, x, line);
   }
 
   drawBars() {
@@ -170,6 +220,12 @@ export class Live {
       bar.row.classList.toggle("hit", now - (this.flashes.get(label) ?? -1e9) < 350);
     }
   }
+}
+
+/** Where a picture of this aspect lies in a box when all of it is shown: left, top, width, height. */
+function whole(width, height, aspect) {
+  const wide = Math.min(width, height * aspect);
+  return [(width - wide) / 2, (height - wide / aspect) / 2, wide, wide / aspect];
 }
 
 /** Dark blue over teal to warm white. */

@@ -1,5 +1,5 @@
 // The way into a sketch: lines to paste, the demos, and an event to test with.
-import { fill, h, inkOf, panel } from "./dom.js";
+import { fill, h, inkOf, panel, svg } from "./dom.js";
 
 export class Sketch {
   constructor(app) {
@@ -10,10 +10,18 @@ export class Sketch {
     this.choice = h("div.segments", { role: "group", "aria-label": "Kind of sketch" });
     this.code = h("pre", { tabIndex: 0, "aria-label": "Lines to paste" }, h("code"));
     this.links = h("p");
+    this.phones = h("div.guests");
+    this.phone = h("button", { type: "button", onclick: () => this.invitePhones() }, "Link for phones");
+    this.helper = h("button", { type: "button", onclick: () => this.inviteAttendant() }, "Invite an attendant");
     this.element = panel("Sketch", this.choice, this.code, h("button", { type: "button", onclick: () => this.copy() }, "Copy"), this.links,
-      h("h3", {}, "Send a test event"), h("p.hint", {}, "Every sketch gets it, as if it had been heard or seen."), this.tests, this.clients);
+      h("h3", {}, "Send a test event"), h("p.hint", {}, "Every sketch gets it, as if it had been heard or seen."), this.tests, this.clients,
+      h("h3", {}, "Guests"), h("p.hint", {}, "A phone in this network may watch, if the engine lets the network in. An attendant may say “that was wrong” and set the strictness. Neither can teach."),
+      h("div.actions", {}, this.phone, this.helper), this.phones);
     app.on("labels", () => this.show());
-    app.on("role", () => this.show());
+    app.on("role", () => {
+      for (const button of [this.phone, this.helper]) button.disabled = !app.wire.mayTeach;
+      this.show();
+    });
     app.wire.on("status", (status) => { this.clients.textContent = `${status.clients} ${status.clients === 1 ? "page is" : "pages are"} connected, this one included.`; });
   }
 
@@ -40,6 +48,23 @@ export class Sketch {
     const link = (path, words) => h("a", { href: `${this.home}${path}`, target: "_blank", rel: "noopener" }, words);
     fill(this.links, link("/demos/hello/", "open the hello sketch"), " · ", link("/demos/", "all sketches"), " · ", link("/sketch/", "your own (run with --sketch)"));
     fill(this.tests, this.app.labels.map((label) => h("button.chip", { type: "button", "--ink": inkOf(label), "data-key": `test ${label}`, disabled: !this.app.wire.mayTeach, onclick: () => this.app.try(this.app.wire.command("simulate", { label })) }, label)));
+  }
+
+  async invitePhones() {
+    try {
+      const { url, qr } = await this.app.wire.command("viewer_link");
+      const dark = qr.flatMap((row, y) => [...row].map((cell, x) => (cell === "1" ? `M${x} ${y}h1v1h-1z` : ""))).join("");
+      const size = qr.length + 8; // a quiet border of four modules
+      fill(this.phones, svg("svg", { class: "qr", viewBox: `-4 -4 ${size} ${size}`, role: "img", "aria-label": "QR code of the link" }, svg("path", { d: dark })),
+        h("p", {}, h("a", { href: url, target: "_blank", rel: "noopener" }, url)), h("p.hint", {}, "Whoever has this link may watch."));
+    } catch (error) {
+      fill(this.phones, h("p.hint", {}, error.message));
+    }
+  }
+
+  async inviteAttendant() {
+    const made = await this.app.try(this.app.wire.command("new_code", { role: "attendant" }));
+    if (made) fill(this.phones, h("p", {}, h("a", { href: made.url, target: "_blank", rel: "noopener" }, made.url)), h("p.hint", {}, "Good for one page, within a minute."));
   }
 
   async copy() {

@@ -1,6 +1,9 @@
 // The connection to the engine: one socket, commands with one reply each, patience when it is away.
 
 const BACKOFF_MS = [300, 700, 1500, 3000, 5000];
+const STREAMS = ["prediction", "event", "landmarks", "presence", "spectrum", "status"];
+const PICTURE = 3; // first byte of a frame that holds the engine's camera picture (layout: server/uplink.py)
+const PICTURE_HEADER = 16;
 const CODE = /[#&]c(?:ode)?=([\w-]+)/;
 
 export class Wire {
@@ -12,9 +15,11 @@ export class Wire {
     this._waiting = new Map();
     this._number = 0;
     this._tries = 0;
+    this._watching = false;
     this._session = null; // lives in this page's memory, and nowhere else
     this._code = CODE.exec(location.hash)?.[1] ?? null;
     if (this._code) history.replaceState(null, "", location.pathname);
+    document.addEventListener("visibilitychange", () => this._choose());
   }
 
   on(kind, handler) {
@@ -34,7 +39,7 @@ export class Wire {
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
     socket.binaryType = "arraybuffer";
     this._socket = socket;
-    socket.onmessage = (event) => this._receive(JSON.parse(event.data));
+    socket.onmessage = ({ data }) => (typeof data === "string" ? this._receive(JSON.parse(data)) : this._receiveFrame(data));
     socket.onclose = () => this._closed();
   }
 
@@ -80,10 +85,26 @@ export class Wire {
       this.connected = true;
       this._tries = 0;
       if (first) await this._authenticate();
+      this._choose();
       this.emit("hello", message);
       return;
     }
     this.emit(message.type, message);
+  }
+
+  _receiveFrame(data) {
+    const view = new DataView(data);
+    if (data.byteLength <= PICTURE_HEADER || view.getUint8(0) !== PICTURE) return;
+    this.emit("picture", { t_us: Number(view.getBigUint64(8, true)), jpeg: new Uint8Array(data, PICTURE_HEADER) });
+  }
+
+  /** Pictures only come when asked for; nobody looks at a hidden tab. */
+  _choose() {
+    const may = this.connected && this.hello.streams.includes("video") && (this.mayTeach || this.hello.shares_video);
+    const watching = may && !document.hidden;
+    if (!this.connected || watching === this._watching) return;
+    this._watching = watching;
+    this.command("subscribe", { streams: watching ? [...STREAMS, "video"] : STREAMS }).catch(() => { this._watching = null; });
   }
 
   async _authenticate() {
@@ -102,6 +123,7 @@ export class Wire {
   _closed() {
     const was = this.connected;
     this.connected = false;
+    this._watching = false; // a new connection has asked for nothing yet
     for (const { reject } of this._waiting.values()) reject(new Error("the connection to tmstream ended"));
     this._waiting.clear();
     if (was || this._tries === 0) this.emit("away", null);

@@ -19,6 +19,25 @@ def test_shipped_pipelines_are_right(tmstream: Callable, name: str) -> None:
     assert "right" in ran.out
 
 
+@pytest.mark.parametrize(
+    ("server", "said"),
+    [
+        ("port: 99999", "server.port: Expected"),
+        ("prt: 1", "server.prt: unknown; did you mean 'port'?"),
+        ("host: 0.0.0.0", "server.host: 0.0.0.0 lets the network in"),
+        ("limits: {clients: 0}", "server.limits.clients: Expected"),
+    ],
+)
+def test_a_wrong_server_line_is_found_before_the_show(
+    tmstream: Callable, tmp_path: Path, server: str, said: str
+) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(f"server: {{{server}}}\nnodes:\n  mic: {{type: synthetic}}\n")
+    ran = tmstream("check", str(wrong))
+    assert ran.status == 2
+    assert f"wrong.yaml:1: {said}" in ran.err
+
+
 def test_nodes_are_listed_and_explained(tmstream: Callable) -> None:
     listed = tmstream("nodes")
     assert listed.status == 0

@@ -229,7 +229,7 @@ class _House:
         from ..server.settings import ServerSettings
 
         pipeline, wishes = self._graph.pipeline, self._wishes
-        settings = _server_settings(pipeline, ServerSettings)
+        settings = server_settings(pipeline)
         if wishes.port is not None:
             settings["port"] = wishes.port
         if wishes.sketch is not None:
@@ -286,15 +286,23 @@ class _House:
         return hello(self._graph, self._project, __version__)
 
 
-def _server_settings(pipeline: Pipeline, kind: Any) -> dict[str, Any]:
+def server_settings(pipeline: Pipeline) -> dict[str, Any]:
     """Return the checked ``server:`` mapping; `SpecError` names the field and its line."""
     import msgspec
 
+    from ..engine.nearest import did_you_mean
+    from ..server.settings import ServerSettings
+
+    for name in pipeline.server:
+        if name not in ServerSettings.__struct_fields__:
+            hint = did_you_mean(name, ServerSettings.__struct_fields__)
+            raise SpecError(f"{pipeline.where(f'server.{name}')}: unknown{hint}")
     try:
-        checked = msgspec.convert(dict(pipeline.server), kind)
+        checked = msgspec.convert(dict(pipeline.server), ServerSettings)
     except msgspec.ValidationError as error:
         text, _, path = str(error).partition(" - at ")
         name = path.strip("`").removeprefix("$").strip(".") or text.partition(":")[0]
+        text = text.removeprefix(f"{name}: ")
         raise SpecError(f"{pipeline.where(f'server.{name}'.rstrip('.'))}: {text}") from None
     return {key: getattr(checked, key) for key in pipeline.server}
 

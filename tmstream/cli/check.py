@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ._compose import load
+from ._compose import load, server_settings
 
 
 @click.command()
@@ -16,6 +16,7 @@ def check(pipeline: str) -> None:
 
     read = load(pipeline)
     graph = build(read, Registry.installed())
+    server_settings(read)
     for slot in graph.slots.values():
         feeds = f" <- {', '.join(slot.spec.sources)}" if slot.spec.sources else ""
         click.echo(f"  {slot.name}: {slot.spec.type}{feeds}")

@@ -66,8 +66,10 @@ def build(factory: type, values: Mapping[str, Any]) -> Any:
     try:
         return factory(**typed)
     except (TypeError, ValueError) as error:
-        first = str(error).split(" ", 1)[0].strip(":")
-        raise ParamError(first if first in typed else "", str(error)) from error
+        text = str(error)
+        first = text.split(" ", 1)[0].strip(":")
+        name = first if first in typed else ""
+        raise ParamError(name, text.removeprefix(f"{name}: ") if name else text) from error
 
 
 def _required(found: dataclasses.Field[Any]) -> bool:

@@ -81,6 +81,8 @@ def run_pipeline(pipeline: Pipeline, wishes: Wishes) -> int:
     from ..lab.replay import run_info
 
     registry = Registry.installed()
+    if wishes.sketch is not None and not wishes.sketch.is_dir():
+        raise InputError(f"--sketch {wishes.sketch}: no such folder")
     if wishes.project is not None:
         pipeline = replace(pipeline, project=wishes.project)
     if wishes.realtime:
@@ -233,8 +235,6 @@ class _House:
         if wishes.port is not None:
             settings["port"] = wishes.port
         if wishes.sketch is not None:
-            if not wishes.sketch.is_dir():
-                raise InputError(f"--sketch {wishes.sketch}: no such folder")
             settings["sketch"] = str(wishes.sketch.absolute())
         return Hub(ServerSettings(**settings), self._commands, self._hello)
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..core.errors import TmstreamError
+
 if TYPE_CHECKING:
     from ..store.project import Project
 
@@ -20,7 +22,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON o
 
 @contextmanager
 def opened(path: Path, *, create: bool = False) -> Iterator[Project]:
-    """Hold a project open.
+    """Hold a project open; one made for a command that failed is not left behind empty.
 
     An engine that has it open sees every change within a second: it watches the file.
     """
@@ -31,5 +33,11 @@ def opened(path: Path, *, create: bool = False) -> Iterator[Project]:
         for line in project.notices:
             click.echo(f"note: {line}", err=True)
         yield project
+    except TmstreamError:
+        useless = project.created and not project.examples()
+        project.close()
+        if useless:
+            path.unlink(missing_ok=True)
+        raise
     finally:
         project.close()

@@ -46,6 +46,8 @@ def classify(
     if not paths and labels is None:
         raise click.UsageError("say what to classify: PATH ..., or --labels CSV")
     samples = find(paths, labels)
+    if not samples:
+        raise InputError(f"{labels or paths[0]}: nothing in it to classify")
     registry = Registry.installed()
     failed = 0
     with ExitStack() as stack:

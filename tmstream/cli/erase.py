@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime
 from pathlib import Path
 
 import click
 
+from ..core.errors import InputError
 from ._project import opened, project_argument
 
 
@@ -25,6 +27,8 @@ def erase(
     """
     if sum(one is not None for one in (person, label, before)) != 1:
         raise click.UsageError("say what to erase: one of --person, --label, --before")
+    if not yes and not sys.stdin.isatty():
+        raise InputError("nobody is here to confirm it; it cannot be undone; with --yes it is done")
     if not yes:
         click.confirm("This cannot be undone. Erase?", abort=True, err=True)
     before_us = None if before is None else round(before.astimezone().timestamp() * 1e6)

@@ -78,11 +78,17 @@ def new(folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder}: is there already and not empty; nothing was changed")
     folder.mkdir(parents=True, exist_ok=True)
-    names = {"name": folder.absolute().name, "folder": folder, "p5": _p5()}
+    names = {"name": folder.absolute().name, "folder": _quoted(folder), "p5": _p5()}
     (folder / "index.html").write_text(INDEX.format(**names), "utf-8")
     (folder / "sketch.js").write_text(SKETCH.format(**names), "utf-8")
     click.echo(f"{folder}: index.html and sketch.js")
-    click.echo(f"start it with: tmstream run sound --sketch {folder}")
+    click.echo(f"start it with: tmstream run sound --sketch {_quoted(folder)}")
+
+
+def _quoted(folder: Path) -> str:
+    """Return the folder as one would type it, whatever the shell."""
+    name = str(folder)
+    return f'"{name}"' if " " in name else name
 
 
 def _p5() -> str:

@@ -20,7 +20,7 @@ from ..engine.registry import Registry
 from ..engine.spec import Pipeline
 from ..store.project import Project
 from .embedder import APART_US, Heard, replace_times
-from .part import Part, graph_for
+from .part import WORDS, Part, graph_for, kinds_of
 from .pool import Pool
 from .samples import Kind, Sample
 
@@ -66,13 +66,26 @@ def classify(
 ) -> Iterator[Answer]:
     """Yield one answer a sample, in order; one that cannot be decoded says so in its answer.
 
+    So does one of a kind that the pipeline does not embed, among others that it does.
+
     Raises:
-        InputError: the pipeline does not embed a kind among the samples.
+        InputError: the pipeline embeds none of the samples' kinds.
     """
+    able = kinds_of(pipeline, registry)
+    if not any(sample.kind in able for sample in samples):
+        able = list(WORDS)  # let it be refused in the usual words
     with ExitStack() as stack:
         pool = stack.enter_context(Pool(pipeline, registry))
+        embedded = pool.embed([sample for sample in samples if sample.kind in able])
         heads: dict[Kind, Head] = {}
-        for heard in pool.embed(samples):
+        for sample in samples:
+            if sample.kind not in able:
+                why = f"this pipeline takes no {WORDS[sample.kind]}"
+                heard = Heard(sample, reason="cannot_decode", error=why, note=why)
+                report(heard)
+                yield combined(heard, ())
+                continue
+            heard = next(embedded)
             kind = heard.sample.kind
             if kind not in heads:
                 graph = graph_for(pipeline, registry, kind, head=True)

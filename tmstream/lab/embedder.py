@@ -46,6 +46,8 @@ SAID = {
     "too_dark": "too dark",
     "not_finite": "holds NaN or infinity",
 }
+#: Causes of a failure to decode that are worth saying for each label.
+CAUSES = ("no such file", "no such sound file", "a coordinate is missing or not a finite number")
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,10 @@ class Heard:
     @property
     def why(self) -> str:
         """Say why it was skipped."""
-        return "cannot decode" if self.error else SAID.get(self.reason or "", self.reason or "")
+        if self.error:
+            known = next((one for one in CAUSES if self.error.endswith(one)), None)
+            return f"cannot decode: {known}" if known else "cannot decode"
+        return SAID.get(self.reason or "", self.reason or "")
 
     def clip(self, packet: Packet[Embedding]) -> Clip | None:
         """Return what to keep with an example: the sound around it, the picture, the landmarks."""

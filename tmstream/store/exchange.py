@@ -152,6 +152,8 @@ def bring_in(source: Path, project: Project) -> dict[str, Any]:
     source = Path(source).absolute()
     if not source.exists():
         raise InputError(f"{source}: there is no such file or folder")
+    if source.is_file() and not source.stat().st_size:
+        raise InputError(f"{source}: is empty")
     if source.is_dir():
         return _store_listing(project, _Folder(source), source)
     if zipfile.is_zipfile(source):

@@ -1,0 +1,189 @@
+"""What people type by mistake: one line that says what is wrong, and the right status."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.lab.conftest import RATE_HZ, sound
+from tmstream.store.project import Project
+
+READERS = ("info", "lint", "evaluate", "undo", "redo", "snapshots", "tune", "reembed")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.tms").write_text("no database, but long enough to be looked at" * 50)
+    (tmp_path / "empty.tms").touch()
+    (tmp_path / "folder.tms").mkdir()
+    (tmp_path / "nothing").mkdir()
+    (tmp_path / "zero.wav").touch()
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def taught(sounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tmstream.cli import main
+
+    path = tmp_path_factory.mktemp("taught") / "taught.tms"
+    with pytest.raises(SystemExit):
+        main(["teach", str(path), str(sounds), "--pipeline", "sound"])
+    return path
+
+
+@pytest.fixture
+def known(taught: Path, folder: Path) -> Path:
+    shutil.copy(taught, folder / "known.tms")
+    return folder / "known.tms"
+
+
+def one_error(err: str) -> str:
+    (line,) = [one for one in err.splitlines() if one.startswith("error: ")]
+    assert "unexpected" not in line
+    return line
+
+
+@pytest.mark.parametrize("command", READERS)
+@pytest.mark.parametrize(
+    ("project", "status", "why"),
+    [
+        ("gone.tms", 1, "no such project"),
+        ("folder.tms", 2, "is a directory"),
+        ("text.tms", 1, "damaged"),
+        ("empty.tms", 1, "empty"),
+    ],
+)
+def test_no_project(
+    tmstream: Callable, folder: Path, command: str, project: str, status: int, why: str
+) -> None:
+    before = {one: one.stat().st_size for one in folder.iterdir()}
+    ran = tmstream(command, project)
+    assert ran.status == status
+    assert why in one_error(ran.err)
+    assert {one: one.stat().st_size for one in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("table", "why"),
+    [
+        ("a.wav,clap\nb.wav,hum\n", "no column 'file'"),
+        ("", "no column 'file'"),
+        ("file,label\n", "no sample with a label"),
+        ("file,label\ngone.wav,clap\n", "nothing could be taken"),
+        ("file,label,start,end\na.wav,clap,2,1\n", "ends at 1 s before it starts"),
+        ("file,label\n\0\0,\xff", "error"),
+    ],
+)
+def test_a_table_that_teaches_nothing(
+    tmstream: Callable, folder: Path, table: str, why: str
+) -> None:
+    (folder / "table.csv").write_bytes(table.encode("latin-1"))
+    ran = tmstream("teach", "new.tms", "table.csv")
+    assert ran.status == 1
+    assert why in one_error(ran.err)
+    if "gone.wav" in table:
+        assert "1 skipped: cannot decode: no such sound file" in ran.out
+
+
+@pytest.mark.parametrize("what", ["nothing", "loose"])
+def test_a_folder_without_labels(tmstream: Callable, folder: Path, what: str) -> None:
+    (folder / "loose").mkdir()
+    soundfile.write(folder / "loose" / "a.wav", sound("clap", 1), RATE_HZ)
+    ran = tmstream("teach", "new.tms", what)
+    assert ran.status == 1
+    assert "one folder a label" in one_error(ran.err)
+    assert not (folder / "new.tms").exists()
+
+
+def test_landmarks_that_are_not_numbers_are_skipped_and_said(
+    tmstream: Callable, folder: Path
+) -> None:
+    rng = np.random.default_rng(1)
+    with (folder / "points.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["label", *(f"p{i}_{axis}" for i in range(21) for axis in "xyz")])
+        table.writerow(["fist", *["nan"] * 63])
+        table.writerow(["fist", *[""] * 63])
+        table.writerow(["fist", *rng.random(63)])
+    ran = tmstream("teach", "new.tms", "points.csv")
+    assert ran.status == 0, ran.err
+    assert "1 taken" in ran.out
+    assert "2 skipped: cannot decode: a coordinate is missing" in ran.out
+
+
+def test_names_in_any_script(tmstream: Callable, folder: Path) -> None:
+    place = folder / "my söunds 音"
+    for label, kind in (("👏 clap", "clap"), ("cafe\u0301", "hum")):
+        (place / label).mkdir(parents=True)
+        for i in range(3):
+            soundfile.write(place / label / f"{i} é.wav", sound(kind, i), RATE_HZ)
+    assert tmstream("teach", place / "ä b.tms", place).status == 0
+    with Project.open(place / "ä b.tms") as project:
+        assert project.labels() == ["caf\xe9", "👏 clap"], "NFC"
+    ran = tmstream("classify", place / "ä b.tms", place / "👏 clap" / "1 é.wav", "--json")
+    assert json.loads(ran.out)["label"] == "👏 clap"
+    assert tmstream("export", place / "ä b.tms", place / "out ö.zip").status == 0
+    assert tmstream("import", place / "out ö.zip", place / "ç.tms").status == 0
+    with Project.open(place / "ç.tms") as project:
+        assert project.labels() == ["caf\xe9", "👏 clap"]
+
+
+def test_what_cannot_be_classified_stops_nothing_else(
+    tmstream: Callable, folder: Path, known: Path, sounds: Path
+) -> None:
+    from PIL import Image
+
+    Image.fromarray(np.zeros((60, 80, 3), np.uint8)).save(folder / "picture.png")
+    fine = sounds / "clap" / "0.wav"
+    ran = tmstream("classify", known, "gone.wav", "zero.wav", "picture.png", fine, "--json")
+    assert ran.status == 1
+    found = [json.loads(line) for line in ran.out.splitlines()]
+    assert [one["rejected"] for one in found] == ["cannot_decode"] * 3 + [None]
+    assert found[2]["note"] == "this pipeline takes no pictures"
+    assert found[3]["label"] == "clap"
+    assert "3 of 4 samples could not be decoded" in one_error(ran.err)
+    alone = tmstream("classify", known, "picture.png")
+    assert alone.status == 1
+    assert "embeds sounds, not pictures" in one_error(alone.err)
+    nothing = tmstream("classify", known, "nothing")
+    assert nothing.status == 1
+    assert "nothing in it to classify" in one_error(nothing.err)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "why"),
+    [
+        (("run", "known.tms"), 2, "not UTF-8 text"),
+        (("run", "nothing"), 2, "no such pipeline"),
+        (("run", "sound", "--sketch", "gone"), 1, "no such folder"),
+        (("run", "sound", "--project", "text.tms"), 1, "damaged"),
+        (("run", "sound", "--project", "gone/x.tms"), 1, "no folder"),
+        (("run", "sound", "--source", "mic=zero.wav", "--port", "0"), 1, "cannot be read as sound"),
+        (("check", "known.tms"), 2, "not UTF-8 text"),
+        (("export", "known.tms", "known.tms"), 1, "exists already"),
+        (("export", "known.tms", "gone/x.zip"), 1, "cannot be written"),
+        (("import", "zero.wav", "n.tms"), 1, "empty"),
+        (("erase", "known.tms", "--label", "clap"), 1, "--yes"),
+        (("restore", "known.tms", "gone"), 1, "no snapshot"),
+        (("tune", "known.tms", "--room", "zero.wav"), 1, "cannot be decoded"),
+        (("evaluate", "known.tms", "--group", "gone"), 1, "known columns"),
+        (("replay", "nothing"), 1, "not a recording"),
+        (("new", "."), 1, "not empty"),
+    ],
+)
+def test_each_says_what_is_wrong(
+    tmstream: Callable, known: Path, arguments: tuple[str, ...], status: int, why: str
+) -> None:
+    before = known.read_bytes()
+    ran = tmstream(*arguments)
+    assert ran.status == status, ran.err
+    assert why in one_error(ran.err)
+    assert known.read_bytes() == before

@@ -3,9 +3,9 @@
 All in logarithms of cosine distances nobody was taught: of members (their group was held out) and
 of strangers (their whole label was). The limit is the edge of the members, and where strangers lie
 well apart, most of the way on to their middle: the next person differs more than those who taught
-do from each other. Chosen over 12 real sets taught 1 to 20 examples a
-label (`benchmarks/recognition.py`): fewer members are lost and more strangers turned away than at
-the cheapest point of the measured curve, which few examples leave jagged.
+do from each other. The constants were chosen over 12 real sets taught 1 to 20 examples a label
+(`benchmarks/recognition.py`): fewer members are lost and more strangers turned away than at the
+cheapest point of the measured curve, which few examples leave jagged.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ PRIOR_LABELS = 2.0
 USUAL_SPREAD = 0.6
 PRIOR_MEMBERS = 4.0
 #: So many spreads beyond the middle lies the edge: one member in twelve of the normal distribution,
-#: one in thirty of the sets measured, for the reasons below.
+#: one in thirty of the sets measured, for they are rarely normal and the limit is widened below.
 EDGE = 1.4
 #: Distances fall with the number of examples to this power; members met fewer than will be taught
 #: (measured .23 to .35 for sounds and pictures, more for poses).
 FALL = 0.3
-#: How far on to the middle of the strangers the limit lies (a third to a half the other way alike).
+#: How far on from there to the middle of the strangers the limit lies (a half did alike).
 ROOM = 2 / 3
 #: Without members, this share of held-out labels is let in.
 LET_IN = 0.6

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from ..backends.landmarker import Found, Landmarker, check_frame
 from ..backends.models import find_model
 from ..core.errors import DeviceError, InputError
-from ..core.packet import Float32, Image, Packet, UInt8
+from ..core.packet import Absent, Float32, Gap, Image, Packet, UInt8
 from ..core.services import Services
 from ..maths.filters import OneEuro
 from ..maths.geometry import box_of
@@ -34,6 +34,14 @@ def check_zone(zone: Zone) -> None:
         return
     if len(zone) != 4 or not (0 <= zone[0] < zone[2] <= 1 and 0 <= zone[1] < zone[3] <= 1):
         raise ValueError("zone must be [left, top, right, bottom], each 0..1 of the picture")
+
+
+class Sight(NamedTuple):
+    """One picture, looked at."""
+
+    found: list[Found]  #: in coordinates of the whole picture
+    aspect: float  #: its width / height
+    part: UInt8  #: the zone of it that counts
 
 
 class Eye:
@@ -64,6 +72,22 @@ class Eye:
         """End the landmark process."""
         if self._landmarker is not None:
             self._landmarker.close()
+
+    def see(
+        self, packet: Packet[Image], space: str, find: Callable[[int, UInt8], list[Found]]
+    ) -> Sight | Packet[Any]:
+        """Return what ``find`` sees in the zone; or the `Absent` or `Gap` to hand on instead."""
+        try:
+            picture = picture_of(packet)
+            part = self.zone_of(picture)
+            found = find(packet.t_us, part)
+        except InputError:
+            return packet.with_data(Absent(space, "bad_frame", packet.t_us))
+        except DeviceError as error:
+            return packet.with_data(Gap(self.failed(error)))
+        self.fresh = False
+        aspect = picture.shape[1] / picture.shape[0]
+        return Sight(self.in_picture(found, picture), aspect, part)
 
     def interrupted(self) -> None:
         """The stream was cut here."""

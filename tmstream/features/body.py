@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ..backends.landmarker import Found
-from ..core.errors import DeviceError, InputError
 from ..core.node import Types
 from ..core.packet import Absent, Float32, Gap, Image, Landmarks, Packet, Presence, UInt8
 from ..core.services import Services
@@ -28,7 +27,7 @@ from ..maths.geometry import (
     square,
     visible,
 )
-from ._eye import Eye, Followed, Zone, check_zone, moved, picture_of, why_nobody
+from ._eye import Eye, Followed, Zone, check_zone, moved, why_nobody
 
 #: Score a new person needs. At MediaPipe's own 0.5 it sees people in one of five photographs of
 #: hands, fruit and clothes, at 0.7 in 2 of 310, and 92 of 93 people are still found.
@@ -105,28 +104,19 @@ class BodyLandmarks:
             self._eye.interrupted()
             yield packet
             return
-        try:
-            picture = picture_of(packet)
-            part = self._eye.zone_of(picture)
-            found = self._found(packet.t_us, part)
-        except InputError:
-            yield packet.with_data(Absent(SPACE, "bad_frame", packet.t_us))
+        sight = self._eye.see(packet, SPACE, self._found)
+        if isinstance(sight, Packet):
+            yield sight
             return
-        except DeviceError as error:
-            yield packet.with_data(Gap(self._eye.failed(error)))
-            return
-        self._eye.fresh = False
-        aspect = picture.shape[1] / picture.shape[0]
-        people = [
-            one for one in self._eye.in_picture(found, picture) if _is_person(one.points, aspect)
-        ]
+        aspect = sight.aspect
+        people = [one for one in sight.found if _is_person(one.points, aspect)]
         people = _once_each(people, aspect)
         everybody, departed = self._followed.follow(packet.t_us, people, aspect)
         yield from self._departed(packet, departed)
         if self.focus == "nearest":
             everybody = self._followed.nearest(everybody)
         if not everybody:
-            yield packet.with_data(Absent(SPACE, why_nobody(part), packet.t_us))
+            yield packet.with_data(Absent(SPACE, why_nobody(sight.part), packet.t_us))
         for subject, _, points, _ in everybody:
             yield from self._arrived(packet, subject, points)
             yield packet.with_data(Landmarks(points, SPACE, subject, aspect))

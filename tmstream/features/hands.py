@@ -9,12 +9,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ..backends.landmarker import Found
-from ..core.errors import DeviceError, InputError
 from ..core.node import Types
 from ..core.packet import Absent, Gap, Image, Landmarks, Packet, UInt8
 from ..core.services import Services
 from ..maths.geometry import box_of
-from ._eye import Eye, Followed, check_zone, moved, picture_of, why_nobody
+from ._eye import Eye, Followed, check_zone, moved, why_nobody
 
 #: A smaller picture is enlarged to this and gets a border of half of it on every side: a hand that
 #: fills a small photo is not found without (200 of 240 against 238).
@@ -71,25 +70,18 @@ class HandLandmarks:
             self._eye.interrupted()
             yield packet
             return
-        try:
-            picture = picture_of(packet)
-            part = self._eye.zone_of(picture)
-            found = self._found(packet.t_us, part)
-        except InputError:
-            yield packet.with_data(Absent(SPACE, "bad_frame", packet.t_us))
+        sight = self._eye.see(packet, SPACE, self._found)
+        if isinstance(sight, Packet):
+            yield sight
             return
-        except DeviceError as error:
-            yield packet.with_data(Gap(self._eye.failed(error)))
-            return
-        self._eye.fresh = False
-        aspect = picture.shape[1] / picture.shape[0]
-        hands = _once_each(self._eye.in_picture(found, picture), aspect)
+        aspect = sight.aspect
+        hands = _once_each(sight.found, aspect)
         everything, departed = self._followed.follow(packet.t_us, hands, aspect)
         yield from self._departed(packet, departed)
         if self.focus == "nearest":
             everything = self._followed.nearest(everything)
         if not everything:
-            yield packet.with_data(Absent(SPACE, why_nobody(part), packet.t_us))
+            yield packet.with_data(Absent(SPACE, why_nobody(sight.part), packet.t_us))
         for subject, side, points, _ in everything:
             yield packet.with_data(Landmarks(points, SPACE, subject, aspect, side))
 

@@ -7,6 +7,7 @@ import json
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,6 +24,7 @@ from tmstream.core.packet import Event, Image, NodeStatus, Packet, Result, Score
 from tmstream.core.services import Commands
 from tmstream.server.hub import Hub
 from tmstream.server.settings import ServerSettings
+from tmstream.store.project import NewExample, Project
 from tmstream.testing import FakeServices
 
 SCORES = Packet(
@@ -89,10 +91,16 @@ def test_without_a_server_the_websocket_says_so() -> None:
         asyncio.run(WebSocket().open(FakeServices()))
 
 
-def test_the_console_prints_the_bytes_a_client_gets(capfdbinary: Any) -> None:
+def test_the_console_prints_the_bytes_a_client_gets(capfdbinary: Any, tmp_path: Path) -> None:
     hub = RecordingHub()
-    asyncio.run(wrote(WebSocket(), FakeServices(hub), SCORES, EVENT))
-    asyncio.run(wrote(Console(), FakeServices(), SCORES, EVENT))
+    project = Project.open(tmp_path / "p.tms", create=True)
+    project.add([NewExample("snap", "audio", np.ones(3, np.float32), "take")])
+    project.set_settings({"locked": True})
+    asyncio.run(wrote(WebSocket(), FakeServices(hub, project), SCORES, EVENT, STATUS))
+    asyncio.run(wrote(Console(), FakeServices(hub, project), SCORES, EVENT, STATUS))
+    project.close()
+    assert hub.status is not None
+    assert (hub.status.examples, hub.status.locked) == (1, True)
     lines = capfdbinary.readouterr().out.splitlines()
     assert lines == [published[2] for published in hub.published]
 

@@ -17,6 +17,7 @@ from tmstream.core.packet import Audio, Embedding, Gap, Packet, Status
 from tmstream.core.services import Commands
 from tmstream.engine import lanes, restart
 from tmstream.engine import run as running
+from tmstream.server.encode import latency
 from tmstream.store.history import History
 
 from .conftest import ARRIVED, JOURNAL, Ticks, build
@@ -76,6 +77,18 @@ def test_the_ledger_is_filled_in() -> None:
         assert ledger.embedded_us is not None
         assert ledger.captured_us <= ledger.embedded_us
         assert ledger.scored_us is None
+
+
+def test_files_are_not_late_by_the_age_of_the_machine() -> None:
+    made = run("nodes: {a: {type: ticks}, e: {type: embed, from: a}, out: {type: keep, from: e}}")
+    vectors = [p for p in made if isinstance(p.data, Embedding)]
+    assert len(vectors) == 5
+    for packet in vectors:
+        assert packet.ledger is not None
+        assert packet.ledger.captured_us == packet.t_us  # both on the clock of the files
+        took = latency(packet.ledger, packet.t_us, packet.t_us, packet.t_us)
+        assert took.capture_us == 0
+        assert 0 <= took.embed_us <= took.total_us < 5_000_000
 
 
 def test_one_failure_stops_the_house_and_closes_everything() -> None:

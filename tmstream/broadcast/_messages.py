@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.packet import Absent, Packet, Scores
-from ..server.encode import Outgoing, encode
+from ..core.messages import StatusMessage
+from ..core.packet import Absent, Packet, Scores, Status
+from ..core.services import Services
+from ..server.encode import Outgoing, encode, encode_status
+from ..server.hub import Hub
+from ..store.project import Project
 
 SILENT_US = 1_000_000  #: how often an unchanging absence is said again
 
@@ -48,3 +52,14 @@ class Messages:
             self._absent.clear()
         self._absent[key] = (absent.reason, absent.end_us)
         return True
+
+
+def status_message(status: Status, services: Services) -> StatusMessage:
+    """Return the engine's state, with what its hub and its project know."""
+    hub, project = services.find(Hub), services.find(Project)
+    return encode_status(
+        status,
+        clients=hub.clients if hub else 0,
+        examples=project.count() if project else 0,
+        locked=bool(project and project.setting("locked", False)),
+    )

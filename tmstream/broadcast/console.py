@@ -10,8 +10,8 @@ from typing import Any, BinaryIO, ClassVar
 
 from ..core.packet import Absent, Event, Features, Landmarks, Packet, Presence, Scores, Status
 from ..core.services import Services
-from ..server.encode import dump, encode_status
-from ._messages import Messages
+from ..server.encode import dump
+from ._messages import Messages, status_message
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Console:
         if self._out is None:
             return
         if isinstance(packet.data, Status):
-            self._print(dump(encode_status(packet.data, clients=0, examples=0, locked=False)))
+            self._print(dump(status_message(packet.data, self._services)))
             return
         message = self._messages.of(giver, packet, self._services.clock.now_us())
         if message is not None:

@@ -17,10 +17,9 @@ from ..core.packet import (
     Status,
 )
 from ..core.services import Services
-from ..server.encode import dump, encode_status
+from ..server.encode import dump
 from ..server.hub import Hub
-from ..store.project import Project
-from ._messages import Messages
+from ._messages import Messages, status_message
 
 MOST_WIDTH = 640  #: of a picture for a page
 
@@ -98,13 +97,7 @@ class WebSocket:
         assert self._services is not None
         if self._hub.status_from not in (self, None):
             return
-        project = self._services.find(Project)
-        message = encode_status(
-            status,
-            clients=self._hub.clients,
-            examples=sum(project.spaces().values()) if project else 0,
-            locked=bool(project and project.setting("locked", False)),
-        )
+        message = status_message(status, self._services)
         self._hub.observe(message)
         self._hub.publish("status", ("", "status", None), dump(message))
 

@@ -30,14 +30,31 @@ class VirtualClock:
 
     def __init__(self, now_us: int = 0) -> None:
         self._now_us = now_us
+        self._moved_ns = time.perf_counter_ns()
 
     def now_us(self) -> int:
         """Return the instant it was last moved to, in microseconds."""
         return self._now_us
 
+    def worked_us(self) -> int:
+        """Return how long ago it was last moved, in microseconds of the machine's clock."""
+        return (time.perf_counter_ns() - self._moved_ns) // 1000
+
     def move_to(self, t_us: int) -> None:
         """Move on to ``t_us``; it never turns back."""
         self._now_us = max(self._now_us, t_us)
+        self._moved_ns = time.perf_counter_ns()
+
+
+class WorkClock:
+    """A virtual clock that goes on while a packet is handled: only for telling latencies."""
+
+    def __init__(self, virtual: VirtualClock) -> None:
+        self._virtual = virtual
+
+    def now_us(self) -> int:
+        """Return the instant of the packet, and on top how long it has been worked on."""
+        return self._virtual.now_us() + self._virtual.worked_us()
 
 
 def unix_offset_us(clock: Clock) -> int:

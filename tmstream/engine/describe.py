@@ -24,7 +24,7 @@ def hello(graph: Graph, project: Project | None, version: str) -> Hello:
     pipeline = graph.pipeline
     part = None
     if project is not None:
-        part = ProjectPart(str(project.path), project.created, len(project.examples()))
+        part = ProjectPart(str(project.path), project.created, project.count())
     return Hello(
         version=version,
         pipeline=pipeline.path.name,

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..core.clock import Clock, VirtualClock
 from ..core.node import Source, Transform
-from ..core.packet import Gap, Packet
+from ..core.packet import Gap, Ledger, Packet
 from .graph import Graph
 from .inbox import Closed, Inbox
 from .walk import Walk
@@ -76,6 +76,8 @@ class Lane:
             act, name, packet = self.inbox.get()
             if self._clock is not None:
                 self._clock.move_to(packet.t_us)
+                # Files are read ahead: how long a packet lay waiting says nothing.
+                packet = Packet(packet.t_us, packet.data, Ledger(self._clock.now_us()))
             now_dropped = self.inbox.stats().dropped
             if self._gaps and now_dropped != dropped and not isinstance(packet.data, Gap):
                 act(name, Packet(packet.t_us, Gap("late")))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..core.clock import Clock, MonotonicClock
+from ..core.clock import Clock, MonotonicClock, VirtualClock, WorkClock
 from ..core.errors import DeviceError
 from ..core.node import Types
 from ..core.packet import Absent, Audio, Embedding, Gap, Image, Landmarks, Ledger, Packet, Scores
@@ -96,7 +96,11 @@ class Walk:
     ) -> None:
         patient = graph.live
         self.steps = {n: Step(graph.slots[n], services[n], patient=patient) for n in members}
-        self._wall: Clock = MonotonicClock()
+        clock = next(iter(services.values())).clock if services else None
+        # What the ledger is written by: the engine's clock, which a graph of files has to help.
+        self._wall: Clock = (
+            WorkClock(clock) if isinstance(clock, VirtualClock) else MonotonicClock()
+        )
         self._deliver = deliver
         self._history = find(next(iter(services.values())).all, History) if services else None
         self._readers: dict[str, list[tuple[str, Types, Step | None]]] = {

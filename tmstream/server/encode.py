@@ -95,11 +95,13 @@ def _dump(message: m.Message) -> bytes:
 def latency(ledger: Ledger | None, onset_us: int, end_us: int, now_us: int) -> m.LatencyPart:
     """Return where the time went between the last sample needed (``end_us``) and ``now_us``.
 
-    A room whose time nobody wrote down counts 0; ``total_us`` is always measured.
+    A room whose time nobody wrote down counts 0; ``total_us`` is always measured. The clock of a
+    graph of files stands still while work is done, so ``now_us`` may lie before what it wrote down.
     """
     captured = ledger.captured_us if ledger else None
     embedded = ledger.embedded_us if ledger else None
     scored = ledger.scored_us if ledger else None
+    now_us = max(now_us, captured or 0, embedded or 0, scored or 0)
     return m.LatencyPart(
         onset_us=max(0, now_us - onset_us),
         capture_us=_span(end_us, captured),

@@ -102,6 +102,11 @@ class Project:
             lambda db: list(rows.read_examples(db, space=space, label=label))
         )
 
+    def count(self) -> int:
+        """Return how many examples there are."""
+        query = "SELECT count(*) FROM example WHERE alive = 1"
+        return self._database.read(lambda db: int(db.execute(query).fetchone()[0]))
+
     def labels(self) -> list[str]:
         """Return the labels that have examples other than negatives, sorted."""
         query = "SELECT DISTINCT label FROM example WHERE alive = 1 AND negative = 0 ORDER BY label"

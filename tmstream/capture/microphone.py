@@ -21,7 +21,7 @@ from ._timeline import Timeline
 
 T = TypeVar("T")
 
-WITHOUT = "or go on without a microphone: --source mic=FILE, or the browser's own microphone"
+WITHOUT = "or go on without a microphone: --source mic=FILE, or mic=browser (the studio's)"
 #: A lost device raises nothing: PortAudio just stops calling.
 SILENT_S = 2.0
 OPEN_S, CLOSE_S = 8.0, 2.0

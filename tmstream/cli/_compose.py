@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ..server.hub import Hub
     from ..store.project import Project
 
+#: ``--source NODE=browser``: what a page of the studio hears or sees (a file: ``./browser``).
+BROWSER = "browser"
 #: Node types that need somebody to listen on the port.
 SERVED = frozenset({"websocket", "browser_microphone", "browser_camera"})
 
@@ -154,6 +156,9 @@ def _with_files(pipeline: Pipeline, registry: Registry, files: Mapping[str, str]
     from ..engine.graph import with_sources
 
     for name, file in files.items():
+        if file == BROWSER:
+            pipeline = _from_browser(pipeline, registry, name)
+            continue
         path = Path(file).expanduser().absolute()
         pipeline = with_sources(pipeline, registry, {name: str(path)})
         if not path.exists():
@@ -162,6 +167,19 @@ def _with_files(pipeline: Pipeline, registry: Registry, files: Mapping[str, str]
         if spec.type == "video_file" and (path.is_dir() or path.suffix.lower() in PICTURE_ENDINGS):
             pipeline = pipeline.with_node(replace(spec, type="pictures"))
     return pipeline
+
+
+def _from_browser(pipeline: Pipeline, registry: Registry, name: str) -> Pipeline:
+    """Let a page's microphone or camera stand for the source ``name``."""
+    from ..core.packet import Audio, Image
+    from ..engine.spec import NodeSpec
+
+    spec = pipeline.node(name)
+    gives = () if spec.sources else getattr(registry[spec.type], "gives", ())
+    for payload, kind in ((Audio, "browser_microphone"), (Image, "browser_camera")):
+        if payload in gives:
+            return pipeline.with_node(NodeSpec(name, kind))
+    raise SpecError(f"{pipeline.where(f'nodes.{name}')}: not a source of sound or pictures")
 
 
 @contextlib.contextmanager

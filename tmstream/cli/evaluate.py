@@ -69,7 +69,7 @@ def _show(report: dict[str, Any]) -> None:
         right = _share(found["accuracy"])
         console.print(
             f"[bold]{space}[/bold]: {right} right of {found['tested']} asked; {found['examples']} "
-            f"examples, {found['takes']} takes, {found['groups']} groups; metric {found['metric']}"
+            f"examples, {found['takes']} takes, {found['groups']} groups"
         )
         confusion = found["confusion"]
         table = Table("label", "examples", "takes", "precision", "recall", "turned away", "mostly")

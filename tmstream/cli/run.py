@@ -25,7 +25,7 @@ def _pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
 @click.option("--set", "values", multiple=True, metavar="NODE.PARAM=VALUE", help="Over the YAML.")
 @click.option(
     "--source", "sources", multiple=True, metavar="NODE=FILE",
-    help="Replace a live source by a file of its kind.",
+    help="Replace a live source by a file of its kind, or by 'browser': the studio page's own.",
 )  # fmt: skip
 @click.option("--project", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
 @click.option(

@@ -52,7 +52,7 @@ export class Uplink {
     this.waiting[kind].delete(seq);
     if (!error || !this.streams[kind]) return;
     this.stop(kind);
-    this.app.say(error.includes("no browser_") ? `This pipeline listens to its own devices, not to this browser's ${kind}. Use the node type browser_${kind} in its YAML.` : error, "warn");
+    this.app.say(error.includes("no browser_") ? `This engine uses its own ${kind}. To use this browser's, start it with: tmstream run PIPELINE --source ${kind === "camera" ? "cam" : "mic"}=browser` : error, "warn");
   }
 
   async toggle(kind) {

@@ -38,9 +38,9 @@ INT16_DB = 20.0 * np.log10(32768.0)
 SPEECH_FLOOR_DB = 0.0
 SPEECH_WINDOW, SPEECH_SIZE = 76, 96  #: frames, dimensions
 #: A window of the speech embedding knows a word whose middle lies in its later half, best 160 ms
-#: after its own middle; where that is 240 ms before it, it hears noise (digits and commands, five
-#: shots: .92 and .80, .27 and .36). So the seven windows over a short sound begin early: its middle
-#: lies from 400 ms after to 80 ms before theirs. More windows on the far side cost 2 to 5 points.
+#: after its own middle; where that is 240 ms before it, it hears little (digits and commands, five
+#: shots: .91 and .81, .27 and .36). So the seven windows over a short sound begin early: its middle
+#: lies from 400 ms after to 80 ms before theirs. As many on both sides cost 1 and 2 points.
 EXCERPT, MIDDLE, SPEECH_HOP = 124, 78, 8  #: frames: of all windows, of the sound in it, between two
 LONG_HOP = 16  #: frames between windows of what is longer than an excerpt
 BEFORE = 8  #: frames of pre-roll, for the breath of a consonant under the threshold

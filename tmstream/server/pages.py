@@ -106,6 +106,8 @@ def find(roots: Roots, door: Door, host: str, target: str, byte_range: str | Non
     path = unquote(target.partition("?")[0].partition("#")[0])
     if "\0" in path or "\\" in path or not path.startswith("/"):
         return text(400, "bad address\n")
+    if path == "/favicon.ico":  # sent on to the studio, it would be an error in a sketch's console
+        return Page(204, _common(), b"")
     if path in _CLIENT_FILES:
         return _file(roots.client, path.removeprefix("/"), _client_headers(), byte_range)
     if path.startswith("/client/"):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import numpy as np
 import pytest
 
 from .conftest import FLAGS
+from .running import running
 from .server import Stand
 
 STUDIO = Path(__file__).resolve().parents[2] / "tmstream" / "web" / "studio"
@@ -55,26 +54,8 @@ def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[str]:
     """Run an engine; gives the studio's address with its one-time code."""
-    (tmp_path / "visit.yaml").write_text(PIPELINE, "utf-8")
-    command = "import sys; from tmstream.cli import main; sys.exit(main())"
-    arguments = [sys.executable, "-c", command, "run", str(tmp_path / "visit.yaml"), "--no-browser"]
-    log = tmp_path / "log.txt"
-    with log.open("w") as file:
-        process = subprocess.Popen(arguments, stdout=file, stderr=subprocess.STDOUT)
-        try:
-            for _ in range(300):
-                found = re.search(r"http://127\.0\.0\.1:\d+/#\S+", log.read_text("utf-8"))
-                if found or process.poll() is not None:
-                    break
-                try:
-                    process.wait(0.1)
-                except subprocess.TimeoutExpired:
-                    continue
-            assert found, log.read_text("utf-8")
-            yield found[0]
-        finally:
-            process.terminate()
-            assert process.wait(15) in (0, 130, 143, -15)
+    with running(tmp_path, PIPELINE) as address:
+        yield address
 
 
 @pytest.fixture

@@ -158,7 +158,8 @@ export class Live {
     const [left, top, wide, tall] = whole(width, height, message.aspect || 4 / 3);
     const at = (point) => [left + (1 - point[0]) * wide, top + point[1] * tall];
     const answer = this.answers.get(message.subject)?.message;
-    const ink = canvasInk(answer?.label ? inkOf(answer.label) : this.frame ? "--card" : "--soft");
+    const pictured = this.frame !== null || !this.video.hidden;
+    const ink = answer?.label ? canvasInk(inkOf(answer.label)) : pictured ? "#fff" : canvasInk("--soft");
     context.strokeStyle = context.fillStyle = ink;
     context.lineWidth = 3;
     context.lineCap = "round";
@@ -180,7 +181,7 @@ export class Live {
     const line = Math.max(16, y - 18);
     context.font = "600 13px system-ui, sans-serif";
     context.textAlign = "center";
-    if (this.frame) { // readable on any picture
+    if (pictured) { // readable on any picture
       const half = context.measureText(name).width / 2 + 6;
       context.fillStyle = "rgb(0 0 0 / 65%)";
       context.fillRect(x - half, line - 14, 2 * half, 19);

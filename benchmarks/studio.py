@@ -36,7 +36,10 @@ FRAMES = """(seconds) => new Promise((resolve) => {
   const step = (now) => {
     at.push(now);
     if (now - at[0] < seconds * 1000) requestAnimationFrame(step);
-    else resolve([(at.length - 1) / (now - at[0]) * 1000, Math.max(...at.slice(1).map((one, i) => one - at[i]))]);
+    else {
+      const waits = at.slice(1).map((one, i) => one - at[i]);
+      resolve([waits.length / (now - at[0]) * 1000, Math.max(...waits)]);
+    }
   };
   requestAnimationFrame(step);
 })"""

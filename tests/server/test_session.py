@@ -122,6 +122,7 @@ def test_chosen_streams_are_the_only_ones() -> None:
     assert offer(one, "prediction", b"p", "k") is None
     choose(one)
     assert offer(one, "event", b"e") is None
+    assert offer(one, "origin_refused", b"o") == b"o"  # no stream: it cannot be chosen away
 
 
 @pytest.mark.parametrize("rate_hz", [0.0, -1.0, float("nan"), float("inf"), 1e9])

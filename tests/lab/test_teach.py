@@ -8,9 +8,10 @@ import pytest
 import soundfile
 
 from tests.lab.conftest import RATE_HZ, sound, sounds_folder
+from tmstream.capture.walker import body_points, stand, t_pose
 from tmstream.core.errors import InputError
 from tmstream.engine.registry import Registry
-from tmstream.engine.spec import Pipeline
+from tmstream.engine.spec import Pipeline, parse
 from tmstream.lab import choice
 from tmstream.lab.classify import Answer, classify
 from tmstream.lab.pool import Pool
@@ -19,6 +20,15 @@ from tmstream.lab.samples import Sample, find
 from tmstream.lab.teach import Tally, teach
 from tmstream.lab.tune import GRID, search, silence
 from tmstream.store.project import Project
+
+BODY = """
+nodes:
+  cam:   {type: camera}
+  body:  {type: body_landmarks, from: cam}
+  pose:  {type: body_embedding, from: body}
+  whole: {type: body_embedding, from: body, parts: full}
+  head:  {type: knn, from: [pose, whole]}
+"""
 
 
 @pytest.fixture(scope="session")
@@ -129,6 +139,26 @@ def test_another_embedder_is_refused_until_the_clips_are_embedded_again(
     assert taught(project, pipeline, samples)["whistle"].taken == 1, "and ids still know the files"
     answers = asked(project, pipeline, samples)
     assert [one.label for one in answers] == [sample.label for sample in samples]
+
+
+def test_each_space_remembers_its_own_embedder_after_embedding_again(
+    tmp_path: Path, project: Project, registry: Registry
+) -> None:
+    table = tmp_path / "poses.csv"
+    names = [f"p{i}_{axis}" for i in range(33) for axis in "xyz"]
+    rows = [
+        f"{label},{','.join(str(x) for x in body_points(made(0.5, 1.0), size, 0.5, 1.0)[:, :3].flat)}"
+        for label, made in (("stand", stand), ("t_pose", t_pose))
+        for size in (0.7, 0.8, 0.9)
+    ]
+    table.write_text("\n".join([f"label,{','.join(names)}", *rows]))
+    pipeline = parse(BODY, tmp_path / "body-test.yaml")
+    taught(project, pipeline, find([table])[:-1])
+    before = {key: project.setting(key) for key in ("space:body.upper", "space:body.full")}
+    assert len({*before.values(), None}) == 3
+    reembed(project, pipeline, registry)
+    assert {key: project.setting(key) for key in before} == before
+    assert taught(project, pipeline, find([table]))["t_pose"].taken == 1, "and more can be taught"
 
 
 def test_reembedding_goes_on_where_it_was_stopped(

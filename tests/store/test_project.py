@@ -306,6 +306,8 @@ def test_a_folder_that_cannot_be_written_is_read_without_side_files(
         assert reader.labels() == ["clap"]
         assert not list(tmp_path.glob("show.tms-*"))
     assert project.path.read_bytes() == before
+    with pytest.raises(StoreError, match="cannot be made: the folder"):
+        Project.open(tmp_path / "new.tms", create=True)
 
 
 def test_missing_and_foreign_files_are_refused(tmp_path: Path) -> None:

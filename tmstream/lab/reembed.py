@@ -77,6 +77,7 @@ def _one_space(
     made: list[NewExample] = []
     makers: dict[str, str] = {}
     for kind, graph in graphs.items():
+        source: Clip | None = None  # one that gave something
         with Embedder(graph) as embedder:
             maker = ",".join(sorted(embedder.fingerprints().values()))
             for key in (key for key, clip in clips.items() if _kind(clip) == kind):
@@ -90,8 +91,9 @@ def _one_space(
                         continue
                     made.append(_again(one, vector, clips[key]))
                     told.done += 1
-            if maker:
-                makers[f"space:{space}"] = maker
+                    source = clips[key]
+            if source is not None:
+                makers |= _maker(embedder, source, space)
     if not made:
         raise InputError(
             f"{project.path}: no clip of {space!r} gives anything with {pipeline.path}"
@@ -99,6 +101,18 @@ def _one_space(
     project.replace(space, made)
     project.set_settings(makers)
     return told
+
+
+def _maker(embedder: Embedder, clip: Clip, space: str) -> dict[str, str]:
+    """Return what makes the vectors of ``space``, as a setting: one of several embedders, maybe."""
+    prints = embedder.fingerprints()
+    if len(prints) > 1:
+        prints = {
+            node: prints[node]
+            for node, packet in embedder.again(clip).packets
+            if isinstance(packet.data, Embedding) and packet.data.space == space and node in prints
+        }
+    return {f"space:{space}": one for one in prints.values()}
 
 
 def _kind(clip: Clip) -> Kind:

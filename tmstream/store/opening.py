@@ -57,6 +57,8 @@ def prepare(path: Path, *, create: bool, read_only: bool) -> Access:
             raise StoreError(f"{path}: there is no such project")
         if not path.parent.is_dir():
             raise StoreError(f"{path}: there is no folder {path.parent}")
+        if not os.access(path.parent, os.W_OK):
+            raise StoreError(f"{path}: cannot be made: the folder {path.parent} cannot be written")
     elif not path.is_file():
         raise StoreError(f"{path}: is not a file")
     writable = not read_only and _writable(path)

@@ -6,19 +6,24 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tmstream.core.clock import VirtualClock
 from tmstream.core.errors import DeviceError, InputError
 from tmstream.core.messages import Set
 from tmstream.core.packet import Audio, Embedding, Gap, Packet, Status
 from tmstream.core.services import Commands
-from tmstream.engine import lanes, restart
+from tmstream.engine import lanes, restart, walk
 from tmstream.engine import run as running
+from tmstream.engine.handout import NodeServices
+from tmstream.engine.stats import NodeStats
 from tmstream.server.encode import latency
 from tmstream.store.history import History
+from tmstream.store.project import Project
 
 from .conftest import ARRIVED, JOURNAL, Ticks, build
 
@@ -89,6 +94,27 @@ def test_files_are_not_late_by_the_age_of_the_machine() -> None:
         took = latency(packet.ledger, packet.t_us, packet.t_us, packet.t_us)
         assert took.capture_us == 0
         assert 0 <= took.embed_us <= took.total_us < 5_000_000
+
+
+@pytest.mark.parametrize("maker", ["another", "this one", None])
+def test_examples_of_another_embedder_are_told_until_they_are_embedded_again(
+    tmp_path: Path, maker: str | None
+) -> None:
+    graph = build("nodes: {a: {type: ticks}, e: {type: embed, from: a}, o: {type: keep, from: e}}")
+    with Project.open(tmp_path / "p.tms", create=True) as project:
+        project.set_settings({"space:level": maker})
+        stats = NodeStats()
+        services = NodeServices("e", ("a",), VirtualClock(), stats, (project,))
+        step = walk.Step(graph.slots["e"], services, patient=False)
+        step.open()
+        sound: Packet[Any] = Packet(0, Audio(np.ones((16, 1), np.float32), 16000))
+        step.process(sound)
+        wrong = maker == "another"
+        assert (stats.message is not None and "tmstream reembed" in stats.message) == wrong
+        project.set_settings({"space:level": "this one"})
+        step._compare_at_s = dict.fromkeys(step._compare_at_s, 0.0) if wrong else {}
+        step.process(sound)
+        assert stats.message is None
 
 
 def test_one_failure_stops_the_house_and_closes_everything() -> None:

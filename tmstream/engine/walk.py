@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -11,6 +12,7 @@ from ..core.errors import DeviceError
 from ..core.node import Types
 from ..core.packet import Absent, Audio, Embedding, Gap, Image, Landmarks, Ledger, Packet, Scores
 from ..store.history import History
+from ..store.project import Project
 from .graph import Graph, Slot
 from .handout import NodeServices, find
 from .restart import Patience
@@ -19,6 +21,8 @@ from .restart import Patience
 Deliver = Callable[[str, str, Packet[Any]], None]
 
 _ALWAYS = (Gap, Absent)
+#: How often a mismatch is looked at again: it may be mended while the engine runs.
+COMPARE_EVERY_S = 2.0
 _KEPT_RAW = (Audio, Image, Landmarks)
 
 
@@ -31,6 +35,7 @@ class Step:
         self._services = services
         self._patience = Patience()
         self._patient = patient
+        self._compare_at_s: dict[str, float] = {}
         self._retry_ns = 0
 
     def open(self) -> None:
@@ -67,7 +72,28 @@ class Step:
             return (Packet(packet.t_us, Gap(str(error))),)
         self.stats.took(time.perf_counter_ns() - began)
         self._patience.reset()
+        for one in made:
+            if isinstance(one.data, Embedding):
+                self._compare(one.data.space)
         return made
+
+    def _compare(self, space: str) -> None:
+        """Say so while a space's examples were made by another embedder than this one."""
+        now_s = time.monotonic()
+        if now_s < self._compare_at_s.get(space, now_s):
+            return
+        project, maker = self._services.find(Project), getattr(self.node, "fingerprint", None)
+        taught = None if project is None else project.setting(f"space:{space}")
+        if project is None or taught is None or maker in (None, taught):
+            if space in self._compare_at_s:  # embedded again meanwhile
+                self._services.notice(None)
+            self._compare_at_s[space] = math.inf
+            return
+        self._compare_at_s[space] = now_s + COMPARE_EVERY_S
+        self._services.notice(
+            f"the examples of {space!r} were made by another embedder; "
+            f"run: tmstream reembed {project.path}"
+        )
 
     def close(self) -> None:
         """Close the node, if it is open."""

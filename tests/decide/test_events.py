@@ -313,3 +313,14 @@ def test_the_laws_of_events(packets: list[Packet[Any]]) -> None:
 def test_a_wrong_parameter_is_named(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=f"^{next(iter(wrong))}"):
         Events(**wrong)
+
+
+def test_a_final_answer_that_is_split_between_labels_triggers_nothing() -> None:
+    def heard(confidence: float) -> list[str]:
+        results = (Result("clap", confidence, 0.5), Result("snap", 1 - confidence, 0.5))
+        scores = Scores("clap", confidence, None, results, 400_000, phase="final", take=1)
+        made = feed(Events(enter=0.7, leave=0.5), Packet(0, scores))
+        return [p.data.event for p in made if isinstance(p.data, Event)]
+
+    assert heard(0.55) == []
+    assert heard(0.65) == ["trigger", "enter", "leave"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 import soundfile
 
 from tests.lab.conftest import RATE_HZ, sound
+from tmstream.store import backups
 from tmstream.store.project import Project
 
 READERS = ("info", "lint", "evaluate", "undo", "redo", "snapshots", "tune", "reembed")
@@ -187,3 +190,16 @@ def test_each_says_what_is_wrong(
     assert ran.status == status, ran.err
     assert why in one_error(ran.err)
     assert known.read_bytes() == before
+
+
+def test_a_run_says_that_its_project_came_from_a_backup(
+    tmstream: Callable, known: Path, folder: Path
+) -> None:
+    soundfile.write(folder / "take.wav", sound("clap", 1), RATE_HZ)
+    with contextlib.closing(sqlite3.connect(known)) as db:
+        backups.make(db, known)
+    known.write_bytes(b"damaged" * 1000)
+    ran = tmstream("run", "sound", "--project", known, "--source", "mic=take.wav", "--port", "0")
+    assert ran.status == 0, ran.err
+    assert any(line.startswith("note: ") and "backup" in line for line in ran.err.splitlines())
+    assert "3 labels" in ran.out

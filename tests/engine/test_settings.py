@@ -12,7 +12,7 @@ from tmstream.engine.handout import NodeServices
 from tmstream.engine.settings import LiveSettings, journalled
 from tmstream.engine.stats import NodeStats
 from tmstream.engine.walk import Step
-from tmstream.store.project import Project
+from tmstream.store.project import Change, Project
 
 from .conftest import build
 
@@ -35,6 +35,21 @@ def test_set_is_undone_with_the_project_and_survives_a_restart(tmp_path: Path) -
         assert step.node.amount == graph.slots["b"].params["amount"] == 2.0
         project.redo()
         assert step.node.amount == 7.5
+
+
+def test_what_another_process_sets_is_followed(tmp_path: Path) -> None:
+    graph = build(WALK)
+    with Project.open(tmp_path / "a.tms", create=True) as project:
+        services = NodeServices("b", ("a",), VirtualClock(), NodeStats(), (project,))
+        step = Step(graph.slots["b"], services, patient=False)
+        step.open()
+        settings = LiveSettings(graph, {"b": step})
+        settings.serve((project,))
+        with Project.open(tmp_path / "a.tms") as beside:
+            for wanted in (9.0, None):
+                beside.set_settings({"nodes.b.amount": wanted})
+                settings._follow(Change(reload=True))  # as the poll of the file brings about
+                assert step.node.amount == (wanted or 2.0)
 
 
 def test_settings_of_other_pipelines_are_passed_over() -> None:

@@ -100,8 +100,8 @@ class LiveSettings:
             setattr(node, param, wanted.get(param, getattr(slot.make(), param)))
 
     def _follow(self, change: Change) -> None:
-        """Apply what undo, redo, restore or another process did to a journalled parameter."""
-        for key, value in change.settings.items():
+        """Apply what undo, redo, restore or another process did to journalled parameters."""
+        for key, value in self._changed(change).items():
             name, _, param = key.removeprefix(PREFIX).rpartition(".")
             slot = self._graph.slots.get(name)
             if not key.startswith(PREFIX) or slot is None or name not in self._steps:
@@ -114,3 +114,11 @@ class LiveSettings:
                 self._apply(slot, param, kept | {p: v for p, v in written.items() if p == param})
             else:
                 self._apply(slot, param, self._checked(slot, param, value))
+
+    def _changed(self, change: Change) -> Mapping[str, Any]:
+        """Return settings to apply; after another process wrote, all of this graph's."""
+        if not change.reload or self._project is None:
+            return change.settings
+        stored = self._project.settings()
+        keys = [f"{PREFIX}{n}.{p}" for n in self._steps for p in self._graph.slots[n].params]
+        return dict.fromkeys(keys) | {key: v for key, v in stored.items() if key.startswith(PREFIX)}

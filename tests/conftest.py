@@ -39,6 +39,12 @@ def needs_data() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
+def needs() -> Callable[[str, str], None]:
+    """Return ``needs(what, reason)``: skips, or fails where TMSTREAM_REQUIRE names ``what``."""
+    return _missing
+
+
+@pytest.fixture(scope="session")
 def needs_portaudio() -> None:
     """Skip without PortAudio."""
     try:

@@ -276,9 +276,11 @@ def test_portaudio_delivers_a_file_sample_for_sample(
 
 
 @pytest.fixture
-def pulse(tmp_path: Path, needs_portaudio: None) -> Iterator[Callable[..., str]]:
+def pulse(
+    tmp_path: Path, needs: Callable[[str, str], None], needs_portaudio: None
+) -> Iterator[Callable[..., str]]:
     if not (shutil.which("pulseaudio") and shutil.which("pactl")):
-        pytest.skip("no PulseAudio; apt-get install pulseaudio")
+        needs("portaudio", "no PulseAudio; apt-get install pulseaudio")
     runtime = tmp_path / "pulse"
     runtime.mkdir(mode=0o700)
     env = {
@@ -299,7 +301,7 @@ def pulse(tmp_path: Path, needs_portaudio: None) -> Iterator[Callable[..., str]]
         until = time.monotonic() + 10
         while not control("info"):
             if daemon.poll() is not None or time.monotonic() > until:
-                pytest.skip("PulseAudio does not start here")
+                needs("portaudio", "PulseAudio does not start here")
             time.sleep(0.05)
         yield control
     finally:

@@ -8,9 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
+from tmstream.server import policy
+
+from ..server.test_policy import COMMANDS, sample
 from .conftest import FLAGS
 from .running import running
 from .server import Stand
@@ -200,21 +204,24 @@ def test_a_visit(engine: str, visitor: Callable[..., Any], artefacts: Path) -> N
 
 
 def refused(sketch: Any) -> list[str]:
-    """Return the control commands that a sketch's page was *not* refused."""
+    """Return the commands above a viewer's role that a sketch's page was *not* refused."""
     commands = [
-        {"type": "record_start", "label": "x"}, {"type": "record_stop"}, {"type": "delete_examples", "ids": []},
-        {"type": "rename_label", "label": "clap", "to": "x"}, {"type": "delete_label", "label": "clap"}, {"type": "active_labels", "labels": []},
-        {"type": "lock"}, {"type": "unlock"}, {"type": "undo"}, {"type": "redo"}, {"type": "snapshot", "name": "x"}, {"type": "restore", "name": "x"},
-        {"type": "set", "node": "head", "param": "strictness", "value": 1.0}, {"type": "examples"}, {"type": "simulate", "label": "clap"},
-        {"type": "new_code"}, {"type": "allow_origin", "origin": "https://evil.example"}, {"type": "mark", "label": "clap"},
-    ]  # fmt: skip
+        {"type": kind.__struct_config__.tag}
+        | {name: value for name, value in msgspec.to_builtins(sample(kind)).items() if name != "id"}
+        for kind in COMMANDS
+        if not policy.may("viewer", sample(kind))
+    ]
+    assert len(commands) > 25, "the table of who may do what has lost its rows"
     return list(
         sketch.evaluate(
             """async (commands) => {
               const taken = [];
               for (const { type, ...fields } of commands) {
                 await new Promise((resolve) => setTimeout(resolve, 60));
-                await tm._line.command(type, fields).then(() => taken.push(type), () => {});
+                await tm._line.command(type, fields).then(
+                  () => taken.push(type),
+                  (error) => { if (!/not for a client with the role/.test(error.message)) taken.push(`${type}: ${error}`); },
+                );
               }
               return taken;
             }""",
@@ -237,8 +244,6 @@ def test_the_page_is_small_and_loads_nothing_from_elsewhere() -> None:
 
 
 def test_every_command_of_the_studio_is_on_the_wire() -> None:
-    import msgspec
-
     from tmstream.core.messages import ClientMessage
 
     known = {

@@ -187,8 +187,8 @@ def serve(job: Job, requests: IO[bytes], replies: IO[bytes]) -> None:
     picture = open_memory(job.memory, FRAME_BYTES)
     try:
         graphs = Graphs(job)
-    # The owner turns it into one line; MediaPipe raises ValueError, RuntimeError and others.
-    except Exception as error:  # noqa: BLE001
+    # MediaPipe raises ValueError, RuntimeError and others.
+    except Exception as error:  # noqa: BLE001 - the owner turns it into one line
         reply(0, 1, 0, str(error).encode())
         return
     reply(0, 0, 0, b"")
@@ -200,7 +200,7 @@ def serve(job: Job, requests: IO[bytes], replies: IO[bytes]) -> None:
         pixels = np.frombuffer(picture, np.uint8, height * width * 3).reshape(height, width, 3)
         try:
             count, content = packed(job.task, graphs.detect(op, pixels, elapsed_ms))
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - told to the owner, which starts a fresh process
             # Neither used nor closed again: a broken graph hangs its process (5 of 8 runs).
             reply(serial, 1, 0, str(error).encode())
             os._exit(1)

@@ -31,8 +31,8 @@ def main(arguments: list[str]) -> None:
     os.dup2(2, 1)  # whatever a driver prints must not land among the news
     try:
         show(device, int(width), int(height), float(fps), memory, news)
-    # The owner turns it into one line; OpenCV raises its own error type, drivers OSError.
-    except Exception as error:  # noqa: BLE001
+    # OpenCV raises its own error type, drivers OSError.
+    except Exception as error:  # noqa: BLE001 - the owner turns it into one line
         told = str(error).encode()
         news.write(NEWS.pack(0, 0, 0, 0, 0, 0, len(told)) + told)
 

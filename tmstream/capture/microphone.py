@@ -214,7 +214,7 @@ async def _aside(work: Callable[[], T], deadline_s: float) -> T:
         if error is not None:
             done.set_exception(error)
         else:
-            done.set_result(result)  # type: ignore[arg-type]
+            done.set_result(result)  # type: ignore[arg-type] # without an error there is a result
 
     def run() -> None:
         result: T | None = None

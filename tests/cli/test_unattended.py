@@ -108,9 +108,13 @@ def test_kiosk_installs_units_that_systemd_understands(
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tape / "config"))
     monkeypatch.setattr(sys, "platform", "linux")
+    exhibit = tape / "p.yaml"
+    refused = tmstream("kiosk", exhibit, "--install")
+    assert "private: true, but tape" in str(refused.exception), "it keeps raw sound"
+    exhibit.write_text(exhibit.read_text() + "private: false\n")
     told = tmstream(
         "kiosk",
-        tape / "p.yaml",
+        exhibit,
         "--install",
         "--health-listen",
         "0.0.0.0:8766",
@@ -147,6 +151,19 @@ def test_kiosk_installs_units_that_systemd_understands(
         [verify, "verify", "--user", broken], capture_output=True, text=True, check=False
     )
     assert "notified" in done.stderr
+
+
+def test_kiosk_installs_nothing_for_a_wrong_pipeline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("nodes:\n  mic: {type: synthetic, rate_hz: 16 kHz}\n")
+    line = [sys.executable, "-m", "tmstream", "kiosk", str(wrong), "--install"]
+    done = subprocess.run(line, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "wrong.yaml:2: nodes.mic.rate_hz" in done.stderr
+    assert not list((tmp_path / "config").rglob("*.service"))
 
 
 def test_paths_with_odd_signs_reach_the_unit_whole() -> None:

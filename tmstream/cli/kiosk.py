@@ -63,6 +63,7 @@ def kiosk(
     Teaching is locked (the studio unlocks it, with the control token), nothing raw is kept unless
     the file says "private: false", and systemd's watchdog is fed only while it really works.
     """
+    from ..engine.graph import build
     from ..engine.registry import Registry
     from ..lab.kiosk import guarded
 
@@ -75,6 +76,8 @@ def kiosk(
     if show:
         ctx.exit(_show(page, position))
     made = guarded(read, Registry.installed(), health_listen=health_listen)
+    # A wrong pipeline is said now, by a person's side, not at the next switching on.
+    build(made, Registry.installed())
     if sign is not None:
         from ..lab.sign import sign as sign_of
 

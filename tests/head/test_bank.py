@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from tmstream.head.lesson import lesson_of
 from tmstream.head.scratch import Scratch
 from tmstream.head.state import fill
 from tmstream.head.vote import NEAR, SOFTNESS
+from tmstream.maths import neighbours
 
 from .lessons import taught, vector
 
@@ -68,6 +70,16 @@ def test_it_is_brute_force_after_any_history(steps: list[tuple[bool, int]]) -> N
     assert len(made) == len(book.examples())
     assert set(said) == set(wanted)
     for label, (evidence, distance) in wanted.items():
+        np.testing.assert_allclose(said[label].evidence, evidence, atol=1e-5)
+        np.testing.assert_allclose(said[label].distance, distance, atol=1e-5)
+
+
+def test_a_label_of_many_blocks_is_brute_force_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, book = bank(takes=40)
+    query = vector(2, 5)
+    monkeypatch.setattr(neighbours, "BLOCK_ROWS", 7)
+    said = made.ask(query, K)
+    for label, (evidence, distance) in brute(made, book, query).items():
         np.testing.assert_allclose(said[label].evidence, evidence, atol=1e-5)
         np.testing.assert_allclose(said[label].distance, distance, atol=1e-5)
 

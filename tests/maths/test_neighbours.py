@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
 from tmstream.maths import neighbours
-from tmstream.maths.neighbours import nearest, similarities, top_k, unit_rows
+from tmstream.maths.neighbours import best_of, nearest, similarities, top_k, unit_rows
 
 
 @given(
@@ -37,6 +37,21 @@ def test_ties_go_to_the_earlier_row(values: list[float], k: int) -> None:
     array = np.array(values, np.float32)
     wanted = sorted(range(len(values)), key=lambda i: (-values[i], i))[:k]
     assert top_k(array, k).tolist() == wanted
+
+
+@given(
+    values=st.lists(st.sampled_from([-1.0, 0.0, 0.25, 0.5, 1.0]), min_size=1, max_size=300),
+    k=st.integers(1, 40),
+    block=st.integers(1, 50),
+)
+def test_block_by_block_the_best_are_the_same(values: list[float], k: int, block: int) -> None:
+    array = np.array(values, np.float32)
+    wanted = sorted(range(len(values)), key=lambda i: (-values[i], i))[:k]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbours, "BLOCK_ROWS", block)
+        rows, best = best_of(lambda part: array[part], len(array), k)
+    assert rows.tolist() == wanted
+    assert best.tolist() == [values[row] for row in wanted]
 
 
 def test_the_threshold_way_is_taken_and_right(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,12 @@ from collections.abc import Container, Iterator, Sequence
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from ..core.packet import Float32, Neighbour
-from ..maths.neighbours import similarities, top_k
+from ..maths.neighbours import best_of, similarities
 from .learn import Fit
-from .vote import NEAR, mixed, softened
+from .vote import NEAR, mixed, softened_one
 
 FIRST_ROWS = 8
 #: Rows looked at per wanted take before all takes of a label are compared.
@@ -67,29 +68,35 @@ class Shelf:
         self.takes.pop()
         return moved
 
-    def cosines(self, query: Sequence[Float32], bytes_read: int) -> list[Float32]:
-        """Return each row's cosine to ``query`` in every view."""
+    def best_takes(
+        self, query: Sequence[Float32], k: int, bytes_read: int
+    ) -> list[tuple[float, str]]:
+        """Return similarity and id of the best row of each of the ``k`` best takes, best first.
+
+        ``query`` is its unit vector in every view. Ties go to the smaller id.
+        """
         count = len(self.ids)
-        return [
-            similarities(view[:count], row, bytes_read)
-            for view, row in zip(self._views, query, strict=True)
-        ]
 
-    def best_takes(self, values: Float32, k: int) -> list[int]:
-        """Return the best row of each of the ``k`` best takes, best first, ties by id."""
-        wanted = min(len(values), k * ROWS_A_TAKE)
-        best = self._first_of_takes(top_k(values, wanted), k)
-        if len(best) < k and wanted < len(values):
-            best = self._first_of_takes(np.argsort(-values, kind="stable"), k)
-        return sorted(best, key=lambda row: (-values[row], self.ids[row]))
+        def compare(part: slice) -> Float32:
+            views = zip(self._views, query, strict=True)
+            return mixed([similarities(view[part], row, bytes_read) for view, row in views])
 
-    def _first_of_takes(self, order: Sequence[int] | np.ndarray, k: int) -> list[int]:
+        rows, values = best_of(compare, count, min(count, k * ROWS_A_TAKE))
+        best = self._first_of_takes(rows, values, k)
+        if len(best) < k and len(rows) < count:
+            best = self._first_of_takes(*best_of(compare, count, count), k)
+        return sorted(best, key=lambda one: (-one[0], one[1]))
+
+    def _first_of_takes(
+        self, rows: npt.NDArray[np.intp], values: Float32, k: int
+    ) -> list[tuple[float, str]]:
         seen: set[str] = set()
-        best: list[int] = []
-        for row in order:
-            if self.takes[row] not in seen:
-                seen.add(self.takes[row])
-                best.append(int(row))
+        best: list[tuple[float, str]] = []
+        for row, value in zip(rows.tolist(), values.tolist(), strict=True):
+            take = self.takes[row]
+            if take not in seen:
+                seen.add(take)
+                best.append((value, self.ids[row]))
                 if len(best) == k:
                     break
         return best
@@ -159,18 +166,15 @@ class Bank:
                 yield label, shelf
 
     def _hear(self, label: str, shelf: Shelf, query: list[Float32], k: int, size: int) -> Heard:
-        cosines = mixed(shelf.cosines(query, size))
-        best = shelf.best_takes(cosines, max(k, NEAR))
-        near, best = best[:NEAR], best[:k]
+        best = shelf.best_takes(query, max(k, NEAR), size)
+        near = [similarity for similarity, _ in best[:NEAR]]
         against = self._shelves.get((label, True))
-        blocked = against is not None and bool(
-            mixed(against.cosines(query, size)).max() >= cosines[best[0]]
-        )
+        blocked = against is not None and against.best_takes(query, 1, size)[0][0] >= near[0]
         return Heard(
-            float(softened(cosines[best])),
-            1 - float(cosines[near].mean()),
+            softened_one([similarity for similarity, _ in best[:k]]),
+            1 - sum(near) / len(near),
             blocked,
-            tuple((float(cosines[row]), shelf.ids[row]) for row in best),
+            tuple(best[:k]),
         )
 
 

@@ -7,6 +7,8 @@ and comparing with a threshold beats ``argpartition`` from a few hundred values 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,6 +23,9 @@ WIDE = 64
 SORTED_VALUES = 512
 #: Values per group when looking for the threshold; 16-64 measured alike.
 STRIDE = 32
+#: Rows compared at once: their 256 KB of similarities are ranked while they are in the caches, and
+#: no fresh page is asked for (10 of a million x 24: 4.3 ms, all rows at once 4.7, reading 3.2).
+BLOCK_ROWS = 65_536
 #: Shorter vectors count as "no direction"; well above float32's smallest normal number, squared.
 TINY = 1e-12
 
@@ -53,9 +58,31 @@ def top_k(values: Float32, k: int) -> npt.NDArray[np.intp]:
     if count <= SORTED_VALUES or k >= groups:
         return np.argsort(-values, kind="stable")[:k]
     maxima = values[: groups * STRIDE].reshape(STRIDE, groups).max(axis=0)
-    threshold = np.partition(maxima, groups - k)[groups - k]
-    found = np.flatnonzero(values >= threshold)
+    maxima.partition(groups - k)
+    found = np.flatnonzero(values >= maxima[groups - k])
     return found[np.argsort(-values[found], kind="stable")[:k]]
+
+
+def best_of(
+    compare: Callable[[slice], Float32], count: int, k: int
+) -> tuple[npt.NDArray[np.intp], Float32]:
+    """Return the best ``k`` of ``count`` rows and their similarities, best first, ties by row.
+
+    ``compare(part)`` returns the similarities of a slice of the rows. All are compared; only those
+    that beat the k-th best so far are ranked.
+    """
+    first = compare(slice(0, min(BLOCK_ROWS, count)))
+    rows = top_k(first, k)
+    values = first[rows]
+    for start in range(BLOCK_ROWS, count, BLOCK_ROWS):
+        block = compare(slice(start, min(start + BLOCK_ROWS, count)))
+        better = np.flatnonzero(block > values[-1]) if len(values) == k else np.arange(len(block))
+        if len(better):
+            rows = np.concatenate([rows, better + start])
+            values = np.concatenate([values, block[better]])
+            order = top_k(values, k)
+            rows, values = rows[order], values[order]
+    return rows, values
 
 
 def nearest(matrix: Float32, query: Float32, k: int) -> tuple[npt.NDArray[np.intp], Float32]:
@@ -63,6 +90,5 @@ def nearest(matrix: Float32, query: Float32, k: int) -> tuple[npt.NDArray[np.int
 
     ``matrix`` holds unit rows (n, d); ``query`` is a unit vector (d,).
     """
-    cosines = similarities(matrix, query)
-    best = top_k(cosines, k)
-    return best, cosines[best]
+    size = matrix.nbytes
+    return best_of(lambda part: similarities(matrix[part], query, size), len(matrix), k)

@@ -256,6 +256,34 @@ def test_entering_and_leaving_is_seen(needs_data):
     assert made[1][1] == pytest.approx(10 + len(clip) + 46, abs=6)
 
 
+def test_a_hand_seen_only_in_the_mirror_is_given_as_it_is(scripted, monkeypatch):
+    shape = np.random.default_rng(1).uniform(0.1, 0.4, (21, 4)).astype(np.float32)
+    shape[:, 3] = 1
+    lit = ROOM.copy()
+    lit[:, :10] = 255
+    looks = []
+
+    def look(self, t_us, picture):
+        looks.append(picture)
+        mirrored = picture[0, -1, 0] > picture[0, 0, 0]
+        return [Found(shape.copy(), 0.9, "left")] if mirrored else []
+
+    scripted([])
+    monkeypatch.setattr(Eye, "look", look)
+    gap = Packet(0, Gap("another sample"))
+    node = opened(HandLandmarks(smooth_hz=0))
+    (one,) = kinds(feed(node, gap, *frames(1, lit, start=1)), Landmarks)
+    assert one.side == "right"
+    np.testing.assert_allclose(one.points[:, 0], 1 - shape[:, 0], atol=1e-6)
+    np.testing.assert_array_equal(one.points[:, 1:], shape[:, 1:])
+    assert len(looks) == 4
+
+    looks.clear()  # a stream has its next frame instead
+    made = feed(opened(HandLandmarks()), *frames(2, lit))
+    assert [a.reason for a in kinds(made, Absent)] == ["no_person"] * 2
+    assert len(looks) == 2
+
+
 def test_small_photos_of_hands_are_found_and_photos_do_not_mix(needs_data):
     folder = needs_data("hand_digits_photos")
     packets = shown(Pictures(str(folder / "5")))

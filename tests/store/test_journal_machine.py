@@ -27,6 +27,7 @@ class Model:
         self.past: list[tuple[Any, str]] = []
         self.future: list[tuple[Any, str]] = []
         self.snapshots: dict[str, Any] = {}
+        self.show: dict[str, Any] = {}  # settings that no undo, redo or restore touches
 
     def step(self, batch: str = "") -> tuple[dict[str, str], dict[str, Any]]:
         """Remember the present, and return it for changing."""
@@ -130,7 +131,7 @@ class Journal(RuleBasedStateMachine):
         self.model.settle()
 
     @rule(
-        key=st.sampled_from(["strictness", "locked"]),
+        key=st.just("strictness"),
         value=st.sampled_from([None, 0, 1.5, "x", [1, None], {"a": {}}]),
     )
     def set(self, key: str, value: Any) -> None:
@@ -139,6 +140,11 @@ class Journal(RuleBasedStateMachine):
     @rule(scene=st.lists(LABELS, unique=True))
     def choose_scene(self, scene: list[str]) -> None:
         self.change_setting("active_labels", scene)
+
+    @rule(locked=st.sampled_from([None, False, True]))
+    def lock(self, locked: bool | None) -> None:
+        self.project.set_settings({"locked": locked})
+        self.model.show = {} if locked is None else {"locked": locked}
 
     def change_setting(self, key: str, value: Any) -> None:
         self.project.set_settings({key: value})
@@ -206,9 +212,9 @@ class Journal(RuleBasedStateMachine):
     def same(self) -> None:
         labels = {one.id: one.label for one in self.project.examples()}
         assert labels == self.model.now[0]
-        assert self.project.settings() == self.model.now[1]
+        assert self.project.settings() == self.model.now[1] | self.model.show
         assert self.mirror == labels
-        assert self.settings == self.model.now[1]
+        assert self.settings == self.model.now[1] | self.model.show
         assert self.project.labels() == sorted(set(labels.values()))
 
     def teardown(self) -> None:

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from tmstream.core.errors import InputError, StoreError
-from tmstream.store import database, records, schema
+from tmstream.store import database, journal, records, schema
 from tmstream.store import project as project_module
+from tmstream.store.journal import Patch
 from tmstream.store.project import Change, Clip, NewExample, Project
 
 New = Callable[..., NewExample]
@@ -160,6 +161,49 @@ def test_undo_and_redo_say_what_they_did(project: Project, example: New) -> None
         project.redo()
 
 
+def test_undo_redo_and_restore_leave_the_lock_alone(project: Project, example: New) -> None:
+    project.add([example()])
+    project.snapshot("one")
+    project.add([example("snap")])
+    project.set_settings({"locked": True})
+    project.set_settings({"locked": False})
+    assert project.undo() == 'added 1 example of "snap"'
+    assert project.setting("locked") is False
+    project.set_settings({"locked": True})
+    assert project.redo() == 'added 1 example of "snap"'  # a lock ends no future
+    project.restore("one")
+    assert project.setting("locked") is True
+    assert project.labels() == ["clap"]
+
+
+def test_a_lock_that_an_older_version_journalled_is_passed_over(
+    project: Project, example: New
+) -> None:
+    def locked(value: bool) -> None:
+        patch = Patch(settings={"locked": value})
+        project._database.change(lambda db: (None, journal.record(db, "set", "set locked", patch)))
+
+    project.snapshot("empty")
+    project.add([example()])
+    locked(True)
+    locked(False)
+    assert project.undo() == 'added 1 example of "clap"'
+    assert project.setting("locked") is False
+    project.redo()
+    locked(True)
+    project.restore("empty")
+    assert project.setting("locked") is True
+
+
+def test_settings_kept_with_examples_are_undone_with_them(project: Project, example: New) -> None:
+    project.add([example()], settings={"space:audio": "model 1"})
+    assert project.setting("space:audio") == "model 1"
+    assert project.undo() == 'added 1 example of "clap"'
+    assert project.settings() == {}
+    project.redo()
+    assert project.setting("space:audio") == "model 1"
+
+
 def test_a_batch_is_undone_as_one(project: Project, example: New) -> None:
     project.add([example("before")])
     for _ in range(3):
@@ -197,13 +241,13 @@ def test_subscribers_hear_before_the_call_returns(project: Project, example: New
     ids = project.add([example(), example()])
     project.relabel(ids[:1], "snap")
     project.delete(ids[1:])
-    project.set_settings({"locked": True})
+    project.set_settings({"locked": True, "strictness": 1})
     project.undo()
     assert [one.id for one in heard[0].added] == ids
     assert heard[1].relabelled == {ids[0]: "snap"}
     assert heard[2].removed == (ids[1],)
-    assert heard[3].settings == {"locked": True}
-    assert heard[4].settings == {"locked": None}
+    assert heard[3].settings == {"locked": True, "strictness": 1}
+    assert heard[4].settings == {"strictness": None}
 
 
 def test_a_subscriber_may_fail_but_not_write(

@@ -28,8 +28,9 @@ def add(
     batch: str = "",
     verb: str = "add",
     revive: bool = False,
+    settings: Mapping[str, Any] | None = None,
 ) -> tuple[list[str], Change]:
-    """Store checked examples; those whose id is known stay as they are.
+    """Store checked examples, and ``settings`` with them; those whose id is known stay as they are.
 
     With ``revive``, known ones that were deleted come back (an import brings them back).
     """
@@ -37,7 +38,8 @@ def add(
     ids, new, known = rows.insert_examples(db, examples)
     show = new + known if revive else new
     summary = f"{_PAST[verb]} {_many(len(show))} of {_labels(examples)}"
-    return ids, journal.record(db, verb, summary, Patch(show=show), batch)
+    patch = Patch(show=show, settings=dict(settings or {}) if show else {})
+    return ids, journal.record(db, verb, summary, patch, batch)
 
 
 def replace(
@@ -99,8 +101,13 @@ def set_settings(
         raise InputError(f"settings must be JSON values: {error}") from error
     for key in plain:
         checked_text(key, "a setting's name")
-    summary = f"set {', '.join(sorted(plain))}"
-    return None, journal.record(db, "set", summary, Patch(settings=plain), batch)
+    show = {key: value for key, value in plain.items() if key in journal.OF_THE_SHOW}
+    _, _, change = journal.apply(db, Patch(settings=show))
+    if kept := {key: value for key, value in plain.items() if key not in show}:
+        summary = f"set {', '.join(sorted(kept))}"
+        change = journal.record(db, "set", summary, Patch(settings=kept), batch)
+        change = msgspec.structs.replace(change, settings=show | change.settings)
+    return None, change
 
 
 def snapshot(db: sqlite3.Connection, name: str) -> tuple[None, Change]:

@@ -19,6 +19,10 @@ from .records import Change
 from .rows import read_examples
 from .schema import OP, ROW, Damaged, row_crc
 
+#: Settings that say how the show stands, not what was taught: no step of the journal, so no undo,
+#: redo or restore touches them. (Older projects may hold steps that did.)
+OF_THE_SHOW = frozenset({"locked"})
+
 
 class Patch(msgspec.Struct, omit_defaults=True, eq=True):
     """New values for examples (by ``seq``) and settings. The same shape does and undoes."""
@@ -95,6 +99,13 @@ def decode(text: str) -> Patch:
         raise Damaged(f"a step of the project's journal is damaged ({error})") from error
 
 
+def _lasting(text: str) -> Patch:
+    """Return the patch written in an operation, without settings that are `OF_THE_SHOW`."""
+    patch = decode(text)
+    settings = {key: one for key, one in patch.settings.items() if key not in OF_THE_SHOW}
+    return msgspec.structs.replace(patch, settings=settings)
+
+
 def encode(patch: Patch) -> str:
     """Return ``patch`` as it is written in an operation."""
     return msgspec.json.encode(patch, order="deterministic").decode()
@@ -129,12 +140,12 @@ def undo(db: sqlite3.Connection) -> tuple[str, Change]:
     patches: list[Patch] = []
     done = op = read_op(db, state(db, "head"))
     # What was emptied by `erase` does nothing any more, and is passed over.
-    while not patches or (op.batch and op.batch == done.batch) or not decode(op.inverse):
+    while not patches or (op.batch and op.batch == done.batch) or not _lasting(op.inverse):
         if op.parent is None:
             if patches:
                 break
             raise InputError("nothing to undo")
-        if patch := decode(op.inverse):
+        if patch := _lasting(op.inverse):
             done = op if not patches else done
             patches.append(patch)
         parent = read_op(db, op.parent)
@@ -152,7 +163,7 @@ def redo(db: sqlite3.Connection) -> tuple[str, Change]:
     done = op = read_op(db, state(db, "head"))
     while op.next is not None:
         following = read_op(db, op.next)
-        patch = decode(following.forward)
+        patch = _lasting(following.forward)
         if patches and patch and not (following.batch and following.batch == done.batch):
             break
         op = following
@@ -169,7 +180,7 @@ def redo(db: sqlite3.Connection) -> tuple[str, Change]:
 def restore(db: sqlite3.Connection, target: int, summary: str) -> Change:
     """Return to the state after operation ``target``, as a new operation that can be undone."""
     up, down = path(db, state(db, "head"), target)
-    patches = [decode(op.inverse) for op in up] + [decode(op.forward) for op in down]
+    patches = [_lasting(op.inverse) for op in up] + [_lasting(op.forward) for op in down]
     return record(db, "restore", summary, compose(patches))
 
 

@@ -164,16 +164,23 @@ class Project:
 
     # Changing
 
-    def add(self, examples: Sequence[NewExample], *, batch: str = "") -> list[str]:
+    def add(
+        self,
+        examples: Sequence[NewExample],
+        *,
+        batch: str = "",
+        settings: Mapping[str, Any] | None = None,
+    ) -> list[str]:
         """Store examples as one step; returns their ids once they are durable.
 
-        Steps of one ``batch`` that follow each other are undone together.
+        Steps of one ``batch`` that follow each other are undone together. ``settings`` (texts) are
+        kept with the examples, and undone with them.
 
         Raises:
             InputError: a vector is not finite, or has not its space's dimension.
             StoreError: the disk is (nearly) full, or the project may only be read.
         """
-        return self._store(examples, batch=batch)
+        return self._store(examples, batch=batch, settings=settings)
 
     def bring_in(self, examples: Sequence[NewExample], *, batch: str = "") -> list[str]:
         """Store examples from elsewhere as one step; those that were deleted here come back."""
@@ -204,7 +211,7 @@ class Project:
         self._database.change(lambda db: changes.relabel(db, ids, label))
 
     def set_settings(self, settings: Mapping[str, Any], *, batch: str = "") -> None:
-        """Keep JSON values; None removes one."""
+        """Keep JSON values; None removes one. "locked" says how the show stands: it is no step."""
         self._database.change(lambda db: changes.set_settings(db, settings, batch=batch))
 
     def undo(self) -> str:
@@ -297,10 +304,13 @@ class Project:
         batch: str = "",
         verb: str = "add",
         revive: bool = False,
+        settings: Mapping[str, Any] | None = None,
     ) -> list[str]:
         ready = self._ready(examples)
         return self._database.change(
-            lambda db: changes.add(db, ready, batch=batch, verb=verb, revive=revive)
+            lambda db: changes.add(
+                db, ready, batch=batch, verb=verb, revive=revive, settings=settings
+            )
         )
 
     def _ready(self, examples: Sequence[NewExample]) -> list[NewExample]:

@@ -98,6 +98,7 @@ class Embed:
     takes: ClassVar[tuple[type, ...]] = (Audio,)
     gives: ClassVar[tuple[type, ...]] = (Embedding,)
     fingerprint: ClassVar[str] = "this one"
+    space: ClassVar[str] = "level"
 
     def process(self, packet: Packet[Audio]) -> Iterable[Packet[Embedding]]:
         yield packet.with_data(Embedding(packet.data.samples[0], "level", packet.t_us + 1000))

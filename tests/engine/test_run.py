@@ -16,14 +16,14 @@ from tmstream.core.clock import VirtualClock
 from tmstream.core.errors import DeviceError, InputError
 from tmstream.core.messages import Set
 from tmstream.core.packet import Audio, Embedding, Gap, Packet, Status
-from tmstream.core.services import Commands
+from tmstream.core.services import Commands, Embedders
 from tmstream.engine import lanes, restart, walk
 from tmstream.engine import run as running
 from tmstream.engine.handout import NodeServices
 from tmstream.engine.stats import NodeStats
 from tmstream.server.encode import latency
 from tmstream.store.history import History
-from tmstream.store.project import Project
+from tmstream.store.project import NewExample, Project
 
 from .conftest import ARRIVED, JOURNAL, Ticks, build
 
@@ -97,24 +97,38 @@ def test_files_are_not_late_by_the_age_of_the_machine() -> None:
 
 
 @pytest.mark.parametrize("maker", ["another", "this one", None])
-def test_examples_of_another_embedder_are_told_until_they_are_embedded_again(
+def test_examples_of_another_embedder_are_told_from_the_start_until_they_are_embedded_again(
     tmp_path: Path, maker: str | None
 ) -> None:
     graph = build("nodes: {a: {type: ticks}, e: {type: embed, from: a}, o: {type: keep, from: e}}")
     with Project.open(tmp_path / "p.tms", create=True) as project:
+        project.add([NewExample("clap", "level", np.ones(1, np.float32), "t")])
         project.set_settings({"space:level": maker})
         stats = NodeStats()
         services = NodeServices("e", ("a",), VirtualClock(), stats, (project,))
         step = walk.Step(graph.slots["e"], services, patient=False)
         step.open()
         sound: Packet[Any] = Packet(0, Audio(np.ones((16, 1), np.float32), 16000))
-        step.process(sound)
         wrong = maker == "another"
         assert (stats.message is not None and "tmstream reembed" in stats.message) == wrong
         project.set_settings({"space:level": "this one"})
         step._compare_at_s = dict.fromkeys(step._compare_at_s, 0.0) if wrong else {}
         step.process(sound)
         assert stats.message is None
+
+
+def test_without_examples_there_is_nothing_to_embed_again(tmp_path: Path) -> None:
+    graph = build("nodes: {a: {type: ticks}, e: {type: embed, from: a}, o: {type: keep, from: e}}")
+    with Project.open(tmp_path / "p.tms", create=True) as project:
+        project.set_settings({"space:level": "another"})
+        stats, embedders = NodeStats(), Embedders()
+        services = NodeServices("e", ("a",), VirtualClock(), stats, (project, embedders))
+        step = walk.Step(graph.slots["e"], services, patient=False)
+        assert embedders.spaces == {"level"}  # known before it opens: its device may be away
+        assert embedders.maker("level") is None
+        step.open()
+        assert stats.message is None
+        assert embedders.maker("level") == "this one"
 
 
 def test_one_failure_stops_the_house_and_closes_everything() -> None:

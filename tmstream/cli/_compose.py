@@ -200,11 +200,11 @@ class _House:
     """One run: the services around a graph, and how it comes to its end."""
 
     def __init__(self, graph: Graph, project: Project | None, wishes: Wishes, info: object) -> None:
-        from ..core.services import Commands
+        from ..core.services import Commands, Embedders
         from ..store.history import History
 
         self._graph, self._project, self._wishes, self._info = graph, project, wishes, info
-        self._commands = Commands()
+        self._commands, self._embedders = Commands(), Embedders()
         self._history = History(private=graph.pipeline.private)
         self._hub: Hub | None = None
         self._served = any(slot.spec.type in SERVED for slot in graph.slots.values())
@@ -215,7 +215,9 @@ class _House:
         from ..engine.run import run
         from ..lab.workbench import Workbench
 
-        services: list[object] = [self._commands, self._history, self._info]
+        services: list[object] = [
+            self._commands, self._embedders, self._history, self._info
+        ]  # fmt: skip
         if self._project is not None:
             services.append(self._project)
         if self._served:

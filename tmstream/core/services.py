@@ -44,6 +44,38 @@ class Services(Protocol):
         ...
 
 
+class Embedders:
+    """Which spaces a pipeline embeds, and what makes the vectors of each.
+
+    The engine fills it from the embedding nodes' own words (``space``, ``fingerprint``); the head
+    reads it while it teaches. Any thread.
+    """
+
+    def __init__(self) -> None:
+        self._makers: dict[str, str | None] = {}
+        self._all_said = True
+
+    def expect(self, space: str | None) -> None:
+        """Note that a node embeds this space; None when it does not say which."""
+        if space is None:
+            self._all_said = False
+        else:
+            self._makers.setdefault(space, None)
+
+    def tell(self, space: str, maker: str | None) -> None:
+        """Note the fingerprint of what makes a space's vectors, when its node knows it."""
+        self._makers[space] = maker
+
+    def maker(self, space: str) -> str | None:
+        """Return the fingerprint of what makes a space's vectors, or None."""
+        return self._makers.get(space)
+
+    @property
+    def spaces(self) -> frozenset[str] | None:
+        """Return every space that is embedded; None when some node does not say."""
+        return frozenset(self._makers) if self._all_said and self._makers else None
+
+
 class Commands:
     """Carries a command (a struct of `core.messages`) to whoever handles it."""
 

@@ -102,6 +102,7 @@ class AudioEmbedding:
 
     takes: ClassVar = (Audio, Gap)
     gives: ClassVar = (Embedding, Absent, Gap)
+    space: ClassVar[str] = "audio"
 
     steady_s: float = 0.24
     silence_s: float = 0.25

@@ -71,6 +71,11 @@ class BodyEmbedding:
     either_side: bool = False
     _source: str = field(default="", init=False, repr=False)
 
+    @property
+    def space(self) -> str:
+        """Return the space of its vectors."""
+        return f"body.{self.parts}"
+
     def open(self, services: Services) -> None:
         """Learn the source's name."""
         self._source = services.sources[0] if services.sources else ""
@@ -86,7 +91,7 @@ class BodyEmbedding:
         data: Landmarks = packet.data
         if data.space != "body" or data.points.shape != (33, 4):
             return
-        space = f"body.{self.parts}"
+        space = self.space
         if not np.isfinite(data.points).all():
             yield packet.with_data(Absent(space, "not_finite", packet.t_us, data.subject))
             return

@@ -38,6 +38,7 @@ class GestureEmbedding:
 
     takes: ClassVar[Types] = (Landmarks, Absent, Gap)
     gives: ClassVar[Types] = (Embedding, Absent)
+    space: ClassVar[str] = "gesture"
 
     _people: dict[str | None, _Person] = field(init=False, repr=False, default_factory=dict)
     _source: str = field(default="", init=False, repr=False)

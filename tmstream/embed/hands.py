@@ -47,6 +47,7 @@ class HandEmbedding:
 
     takes: ClassVar[Types] = (Landmarks,)
     gives: ClassVar[Types] = (Embedding,)
+    space: ClassVar[str] = "hand"
 
     rotation: Literal["keep", "remove"] = "keep"
     either_hand: bool = True

@@ -40,6 +40,7 @@ class ImageEmbedding:
 
     takes: ClassVar[Types] = (Image,)
     gives: ClassVar[Types] = (Embedding,)
+    space: ClassVar[str] = "image"
 
     region: list[float] | None = None
     hz: float = 15.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -11,11 +12,14 @@ from ..core.clock import Clock, MonotonicClock, VirtualClock, WorkClock
 from ..core.errors import DeviceError
 from ..core.node import Types
 from ..core.packet import Absent, Audio, Embedding, Gap, Image, Landmarks, Ledger, Packet, Scores
+from ..core.services import Embedders
 from ..store.history import History
 from ..store.project import Project
 from .graph import Graph, Slot
 from .handout import NodeServices, find
 from .restart import Patience
+
+log = logging.getLogger(__name__)
 
 #: Carries a packet out of a lane: giver, reader, packet.
 Deliver = Callable[[str, str, Packet[Any]], None]
@@ -35,7 +39,12 @@ class Step:
         self._services = services
         self._patience = Patience()
         self._patient = patient
+        self._embeds = Embedding in getattr(slot.factory, "gives", ())
+        self._embedders = services.find(Embedders)
+        if self._embedders is not None and self._embeds:
+            self._embedders.expect(getattr(slot.make(), "space", None))
         self._compare_at_s: dict[str, float] = {}
+        self._foreign: set[str] = set()  #: spaces whose examples another embedder made
         self._retry_ns = 0
 
     def open(self) -> None:
@@ -52,6 +61,8 @@ class Step:
                 raise
         self.node = node
         self._services.route(node)
+        if self._embeds and isinstance(space := getattr(node, "space", None), str):
+            self._compare(space)
         self.stats.say("running", self.stats.message)
 
     def process(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
@@ -83,17 +94,23 @@ class Step:
         if now_s < self._compare_at_s.get(space, now_s):
             return
         project, maker = self._services.find(Project), getattr(self.node, "fingerprint", None)
+        if self._embedders is not None:
+            self._embedders.tell(space, maker)
         taught = None if project is None else project.setting(f"space:{space}")
-        if project is None or taught is None or maker in (None, taught):
-            if space in self._compare_at_s:  # embedded again meanwhile
-                self._services.notice(None)
-            self._compare_at_s[space] = math.inf
-            return
-        self._compare_at_s[space] = now_s + COMPARE_EVERY_S
-        self._services.notice(
-            f"the examples of {space!r} were made by another embedder; "
-            f"run: tmstream reembed {project.path}"
-        )
+        foreign = project is not None and taught is not None and maker not in (None, taught)
+        if foreign and project is not None and space in project.spaces():
+            line = (
+                f"the examples of {space!r} were made by another embedder; "
+                f"run: tmstream reembed {project.path}"
+            )
+            if space not in self._foreign:
+                log.warning("%s", line)
+            self._foreign.add(space)
+            self._services.notice(line)
+        elif space in self._foreign:  # embedded again meanwhile, or forgotten
+            self._foreign.discard(space)
+            self._services.notice(None)
+        self._compare_at_s[space] = now_s + COMPARE_EVERY_S if foreign else math.inf
 
     def close(self) -> None:
         """Close the node, if it is open."""

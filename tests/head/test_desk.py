@@ -14,6 +14,7 @@ import pytest
 from tmstream.core import messages as m
 from tmstream.core.errors import InputError
 from tmstream.core.packet import Audio, Gap, Packet
+from tmstream.core.services import Embedders
 from tmstream.head.desk import COMMANDS
 from tmstream.head.knn import Knn
 from tmstream.store.history import History
@@ -28,8 +29,10 @@ class Stage:
 
     def __init__(self, path: Path | None) -> None:
         self.project = Project.open(path, create=True) if path else None
-        self.history = History()
-        services = [self.history, *([self.project] if self.project else [])]
+        self.history, self.embedders = History(), Embedders()
+        for space in ("audio", "body.upper"):
+            self.embedders.expect(space)
+        services = [self.history, self.embedders, *([self.project] if self.project else [])]
         self.services = FakeServices(*services, node="head", sources=("mic",))
         self.node = Knn()
         self.node.open(self.services)
@@ -247,6 +250,48 @@ def test_wrong_commands_say_why(stage: Stage) -> None:
     stage.do(m.RecordStart(id=10, label="x"))
     with pytest.raises(InputError, match="being recorded"):
         stage.do(m.RecordStart(id=11, label="y"))
+
+
+def test_a_space_that_nothing_embeds_is_refused(stage: Stage) -> None:
+    for command in (m.RecordStart(id=1, label="x", spaces=["audio", "bodyupper"]),
+                    m.Mark(id=2, label="x", space="bodyupper")):  # fmt: skip
+        with pytest.raises(InputError, match=r"'bodyupper'; known: audio, body\.upper"):
+            stage.do(command)
+    stage.do(m.RecordStart(id=3, label="x", spaces=["audio"]))  # nothing was begun meanwhile
+    stage.do(m.RecordStop(id=4))
+    stage.embedders.expect(None)  # some node does not say what it embeds: it may be that
+    stage.do(m.RecordStart(id=5, label="x", spaces=["bodyupper"]))
+
+
+@pytest.mark.parametrize("how", ["record", "mark"])
+def test_live_teaching_keeps_what_made_the_vectors(stage: Stage, how: str) -> None:
+    stage.embedders.tell("audio", "model 1")
+    if how == "record":
+        stage.do(m.RecordStart(id=1, label="clap"))
+    stage.frame(0, 1)
+    stage.do(m.RecordStop(id=2) if how == "record" else m.Mark(id=3, label="clap", seconds=1))
+    assert stage.project.setting("space:audio") == "model 1"
+    assert stage.project.setting("space:body.upper") is None  # nothing of it was taught
+    assert "added" in stage.do(m.Undo(id=4))["undone"]
+    assert stage.project.settings() == {}
+
+
+def test_vectors_of_two_embedders_are_not_mixed_live(stage: Stage) -> None:
+    stage.project.add(taught(1, 2), settings={"space:audio": "model 1"})
+    stage.embedders.tell("audio", "model 2")
+    stage.frame(0, 1)
+    for command in (m.RecordStart(id=1, label="x"), m.Mark(id=2, label="x"),
+                    m.RecordStart(id=3, label="x", spaces=["audio"])):  # fmt: skip
+        with pytest.raises(InputError, match=r"another embedder.*tmstream reembed .*show\.tms"):
+            stage.do(command)
+    stage.frame(1, 3, space="body.upper")
+    stage.do(m.Mark(id=8, label="x", space="body.upper", seconds=0.05))
+    stage.do(m.RecordStart(id=4, label="x", spaces=["body.upper"]))  # that one is as it was
+    stage.frame(0, 2, space="body.upper")
+    assert stage.do(m.RecordStop(id=5))["spaces"] == {"body.upper": 1}
+    stage.do(m.DeleteLabel(id=6, label="clap"))
+    stage.do(m.Mark(id=7, label="hum", seconds=1))  # no examples of the other one are left
+    assert stage.project.setting("space:audio") == "model 2"
 
 
 def test_an_interruption_cannot_be_marked(stage: Stage) -> None:

@@ -12,9 +12,11 @@ from ..core import messages
 from ..core.clock import Clock
 from ..core.errors import InputError
 from ..core.packet import Embedding, Packet
+from ..core.services import Embedders
 from ..store.history import History
-from ..store.project import Project
+from ..store.project import NewExample, Project
 from ..store.records import checked_text
+from .origin import Origin
 from .recording import FRAME_EVERY_US, Recording, Said, taught
 from .scratch import Scratch
 
@@ -31,8 +33,10 @@ POLL_S = 0.02
 class Booth:
     """Records for the desk; the head's lane tells it what comes by `saw` and `gap`."""
 
-    def __init__(self, book: Project | Scratch, history: History | None, clock: Clock) -> None:
+    def __init__(self, book: Project | Scratch, history: History | None, clock: Clock,
+                 embedders: Embedders | None = None) -> None:  # fmt: skip
         self._book, self._history, self._clock = book, history, clock
+        self._origin = Origin(book, embedders)
         self._lock = threading.Lock()  # guards what the lane and the loop share
         self._said: deque[Said] = deque(maxlen=MARK_MOST)
         self._recording: Recording | None = None
@@ -72,6 +76,7 @@ class Booth:
         name = (
             checked_text(command.take, "take") if command.take else f"take-{uuid.uuid4().hex[:8]}"
         )
+        self._origin.check(command.spaces)
         from_us = self._clock.now_us() + round(command.delay_s * 1e6)
         recording = Recording(
             label, name, from_us, spaces=command.spaces, person=command.person or None
@@ -105,7 +110,7 @@ class Booth:
                 raise InputError("this recording was already stopped")
             self._recording = None
         new = await asyncio.to_thread(recording.examples, self._history)
-        ids = await asyncio.to_thread(self._book.add, new) if new else []
+        ids = await asyncio.to_thread(self._keep, new) if new else []
         spaces: dict[str, int] = {}
         for one in new:
             spaces[one.space] = spaces.get(one.space, 0) + 1
@@ -113,6 +118,9 @@ class Booth:
         if not ids:
             result["note"] = "nothing was heard or seen while recording"
         return result
+
+    def _keep(self, new: list[NewExample]) -> list[str]:
+        return self._book.add(new, settings=self._origin.settings({one.space for one in new}))
 
     def _done(self, recording: Recording) -> bool:
         if recording.until_us is None:
@@ -128,6 +136,7 @@ class Booth:
         if not 0 < command.seconds <= MARK_S:
             raise InputError(f"seconds must be more than 0 and at most {MARK_S:g}")
         label = None if command.label is None else checked_text(command.label, "label")
+        self._origin.known([command.space] if command.space else ())
         from_us = self._clock.now_us() - round(command.seconds * 1e6)
         with self._lock:
             said = list(self._said)
@@ -140,7 +149,7 @@ class Booth:
             raise InputError(f"nothing was {what} the last {command.seconds:g} seconds")
 
         def keep() -> list[str]:
-            return self._book.add(
+            return self._keep(
                 [
                     taught(one.packet, label or one.label or "", name, self._history,
                            negative=label is None)

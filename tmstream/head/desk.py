@@ -17,7 +17,7 @@ import msgspec
 from ..core import messages
 from ..core.errors import InputError
 from ..core.packet import Neighbour
-from ..core.services import Services
+from ..core.services import Embedders, Services
 from ..store.history import History
 from ..store.project import Example, Project
 from ..store.records import checked_text
@@ -35,7 +35,7 @@ class Desk:
 
     def __init__(self, book: Project | Scratch, memory: Memory, history: History | None,
                  services: Services, receipts: Receipts) -> None:  # fmt: skip
-        self.booth = Booth(book, history, services.clock)
+        self.booth = Booth(book, history, services.clock, services.find(Embedders))
         self._book, self._memory, self._receipts = book, memory, receipts
         self._k = 5
 

@@ -51,7 +51,9 @@ class Scratch:
         """Return None: clips are kept with a project only."""
         return None
 
-    def add(self, examples: Sequence[NewExample]) -> list[str]:
+    def add(
+        self, examples: Sequence[NewExample], *, settings: Mapping[str, Any] | None = None
+    ) -> list[str]:
         """Keep examples; returns their ids. `InputError` for a vector that cannot be compared."""
         known = {one.space: len(one.vector) for one in self._examples.values()}
         added = []
@@ -67,6 +69,7 @@ class Scratch:
             added.append(Example(**fields | {"id": new.id or uuid.uuid4().hex, "has_clip": False}))
         with self._lock:
             self._examples.update((one.id, one) for one in added)
+            self._settings.update(settings or {})
         self._tell(Change(added=tuple(added)))
         return [one.id for one in added]
 

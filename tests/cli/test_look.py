@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tmstream.cli import doctor
 from tmstream.core.resources import resource
 
 SHIPPED = sorted(path.stem for path in resource("pipelines").glob("*.yaml"))
@@ -78,6 +79,17 @@ def test_the_doctor_reports(tmstream: Callable, tmp_path: Path) -> None:
     assert ran.status == 0, ran.out
     with zipfile.ZipFile(tmp_path / "report.zip") as pack:
         assert "models.toml says" in pack.read("doctor.txt").decode()
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"), [(0, "all well"), (1, "1 thing is missing"), (2, "2 things are missing")]
+)
+def test_the_doctor_counts(
+    tmstream: Callable, monkeypatch: pytest.MonkeyPatch, missing: int, said: str
+) -> None:
+    found = [doctor.Finding(f"thing {i}", "missing", "get it") for i in range(missing)]
+    monkeypatch.setattr(doctor, "look", lambda: iter(found))
+    assert tmstream("doctor").out.splitlines()[-1] == said
 
 
 def test_devices_never_fail(tmstream: Callable) -> None:

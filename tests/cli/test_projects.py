@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -90,6 +91,49 @@ def test_a_project_without_examples_says_what_to_do(tmstream: Callable, tmp_path
         assert ran.status == 1, arguments
         assert ran.err.count("\n") == 1
         assert ran.err.startswith("error: ")
+
+
+def test_nothing_to_take_leaves_no_project_behind(tmstream: Callable, tmp_path: Path) -> None:
+    project, folder = tmp_path / "first.tms", tmp_path / "sounds" / "clap"
+    folder.mkdir(parents=True)
+    (folder / "broken.wav").write_bytes(b"this is no sound")
+    ran = tmstream("teach", project, folder.parent)
+    assert ran.status == 1
+    assert ran.err.endswith("error: nothing could be taken\n")
+    assert str(project) not in ran.out
+    assert [one.name for one in tmp_path.iterdir()] == ["sounds"]
+    Project.open(project, create=True).close()  # one that was there before stays
+    assert tmstream("teach", project, folder.parent).status == 1
+    assert project.exists()
+
+
+def test_another_embedder_is_told_before_it_is_asked(
+    tmstream: Callable, taught: Path, sounds: Path
+) -> None:
+    asked = (
+        ["classify", taught, sounds / "hum" / "0.wav"],
+        ["evaluate", taught, "--group", "take"],
+    )
+    for arguments in asked:
+        assert "note:" not in tmstream(*arguments).err
+    with Project.open(taught) as project:
+        project.set_settings({"space:audio": "an older model"})
+    for arguments in asked:
+        for more in ([], ["--json"]):
+            ran = tmstream(*arguments, *more)
+            assert ran.status == 0
+            assert ran.err.count("note:") == 1
+            assert "'audio' were made by another embedder; run: tmstream reembed" in ran.err
+
+
+def test_teaching_silence_is_advised_against(
+    tmstream: Callable, sounds: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(sounds / "hum", tmp_path / "sounds" / "silence")
+    ran = tmstream("teach", tmp_path / "a.tms", tmp_path / "sounds")
+    assert ran.status == 0
+    assert ran.err.count("advice: silence is taught as a sound") == 1
+    assert "silence: silence is taught as a sound" in tmstream("lint", tmp_path / "a.tms").out
 
 
 def test_a_live_engine_sees_what_a_command_does(tmstream: Callable, taught: Path) -> None:

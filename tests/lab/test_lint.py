@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -80,6 +81,14 @@ def test_takes_too_quiet_or_too_loud(project: Project, samples: np.ndarray, kind
 def test_too_few_of_one_label(project: Project) -> None:
     project.add([one for one in healthy() if one.label == "hum" or one.take == "clap 0"])
     assert [one.label for one in found(project, "unbalanced")] == ["clap"]
+
+
+def test_silence_needs_no_teaching(project: Project) -> None:
+    project.add(healthy())
+    project.add([example("Silence", f"s{i}", near="hum", person="bo") for i in range(5)])
+    seen = msgspec.structs.replace(example("nothing", "s", near="hum"), space="image")
+    project.add([seen])  # an empty stage is something to see
+    assert [one.label for one in found(project, "silence")] == ["Silence"]
 
 
 def test_one_person_only(project: Project) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..core.errors import TmstreamError
-
 if TYPE_CHECKING:
+    from ..engine.registry import Registry
+    from ..engine.spec import Pipeline
     from ..store.project import Project
 
 project_argument = click.argument(
@@ -22,7 +22,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON o
 
 @contextmanager
 def opened(path: Path, *, create: bool = False) -> Iterator[Project]:
-    """Hold a project open; one made for a command that failed is not left behind empty.
+    """Hold a project open; one made by this command is not left behind empty.
 
     An engine that has it open sees every change within a second: it watches the file.
     """
@@ -33,11 +33,20 @@ def opened(path: Path, *, create: bool = False) -> Iterator[Project]:
         for line in project.notices:
             click.echo(f"note: {line}", err=True)
         yield project
-    except TmstreamError:
-        useless = project.created and not project.examples()
-        project.close()
-        if useless:
-            path.unlink(missing_ok=True)
-        raise
     finally:
+        empty = project.created and not project.examples()
         project.close()
+        if empty:
+            path.unlink(missing_ok=True)
+
+
+def tell_foreign(project: Project, pipeline: Pipeline, registry: Registry) -> None:
+    """Say which examples another embedder made: what is said of them now means little."""
+    from ..lab.origin import foreign
+
+    for space in foreign(project, pipeline, registry):
+        click.echo(
+            f"note: the examples of {space!r} were made by another embedder; "
+            f"run: tmstream reembed {project.path}",
+            err=True,
+        )

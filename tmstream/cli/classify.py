@@ -10,7 +10,7 @@ import click
 
 from ._compose import load, with_journal
 from ._progress import progress
-from ._project import json_option, opened, project_argument
+from ._project import json_option, opened, project_argument, tell_foreign
 
 if TYPE_CHECKING:
     from ..lab.classify import Answer
@@ -56,6 +56,7 @@ def classify(
         if read is None:
             raise InputError(f"{book.path}: was taught nothing yet; tmstream teach, or --pipeline")
         read = with_journal(read, registry, book)
+        tell_foreign(book, read, registry)
         done = stack.enter_context(progress("listening", len(samples))) if not as_json else _nothing
         for answer in classify_samples(book, read, registry, samples, report=done):
             failed += answer.rejected == "cannot_decode"

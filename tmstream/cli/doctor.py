@@ -45,7 +45,8 @@ def doctor(report: Path | None) -> int:
         names = write_report(report, checks=lines)
         click.echo(f"written to {report}: {', '.join(names)}")
     missing = [one for one in found if one.state == "missing"]
-    click.echo(f"{len(missing)} things are missing" if missing else "all well")
+    things = "1 thing is" if len(missing) == 1 else f"{len(missing)} things are"
+    click.echo(f"{things} missing" if missing else "all well")
     return 1 if any(one.name in NEEDED for one in missing) else 0
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ._compose import with_journal
-from ._project import json_option, opened, project_argument
+from ._project import json_option, opened, project_argument, tell_foreign
 
 
 @click.command()
@@ -33,9 +33,10 @@ def evaluate(project: Path, group: str | None, picture: Path | None, as_json: bo
     from ..lab.head import head_params
 
     with opened(project) as book:
-        read = choice.of_project(book)
+        read, registry = choice.of_project(book), Registry.installed()
         if read is not None:
-            read = with_journal(read, Registry.installed(), book)
+            read = with_journal(read, registry, book)
+            tell_foreign(book, read, registry)
         params = head_params(read)
         examples = book.examples()
     if not examples:

@@ -53,6 +53,7 @@ def teach(
     """
     from ..engine.registry import Registry
     from ..lab import choice
+    from ..lab.lint import taught_silences
     from ..lab.pool import Pool
     from ..lab.samples import find
     from ..lab.teach import teach as teach_samples
@@ -80,12 +81,16 @@ def teach(
                 settings={choice.SETTING: choice.name_of(book, read)},
             )  # fmt: skip
         path, total = book.path, len(book.examples())
+        silences = taught_silences(book.examples())
     if as_json:
         _print_json(tallies)
     else:
         for label, tally in sorted(tallies.items()):
             click.echo(f"{label}: {_said(tally)}")
-        click.echo(f"{path}: {total} examples (pipeline {read.path.name})")
+        if total:
+            click.echo(f"{path}: {total} examples (pipeline {read.path.name})")
+    for one in silences:
+        click.echo(f"advice: {one.what}: {one.remedy}", err=True)
     useful = any(tally.taken or tally.known for tally in tallies.values())
     if not useful:
         click.echo("error: nothing could be taken", err=True)

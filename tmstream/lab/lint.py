@@ -27,6 +27,12 @@ UNBALANCED = 4.0
 HALF_SEEN = 0.5  #: mean visibility
 
 
+#: Labels that mean that nothing is heard; sounds taught as one of them are anything but.
+SILENCES = frozenset(
+    {"silence", "silent", "quiet", "nothing", "none", "no sound", "stille", "ruhe", "silencio"}
+)
+
+
 class Finding(msgspec.Struct, frozen=True):
     """One thing that is wrong: ``what`` it is, and the ``remedy``."""
 
@@ -51,6 +57,7 @@ def lint(project: Project) -> list[Finding]:
     found += _clips(project, own)
     found += _amounts(own)
     found += _people(own)
+    found += taught_silences(own)
     found += [
         Finding("overlap", "", line.partition(": ")[2], "see `tmstream evaluate` for the numbers")
         for line in judge(examples)["advice"]
@@ -178,6 +185,20 @@ def _amounts(rows: Sequence[Example]) -> Iterator[Finding]:
         elif len(own) < 3:
             yield Finding("few", label, f"{label} has {len(own)} takes",
                           f"teach {5 - len(own)} more")  # fmt: skip
+
+
+def taught_silences(rows: Iterable[Example]) -> list[Finding]:
+    """Return labels that teach silence as if it were a sound."""
+    labels = {one.label for one in rows if one.space == "audio" and not one.negative}
+    return [
+        Finding(
+            "silence", label,
+            f"{label} is taught as a sound, and will take the beginnings of others",
+            "delete it: without a sound the answer is none (silence) by itself",
+        )
+        for label in sorted(labels)
+        if label.strip().casefold() in SILENCES
+    ]  # fmt: skip
 
 
 def _people(rows: Sequence[Example]) -> Iterator[Finding]:

@@ -84,6 +84,20 @@ def test_left_and_right_differ_unless_either_side():
         np.testing.assert_allclose(*same, atol=1e-5)
 
 
+@given(st.floats(0.15, 0.5), st.floats(0, 0.6))
+def test_the_whole_body_forgives_a_pose_done_to_the_other_side(arm, lean):
+    points = pose("stand")
+    points[[13, 15], 1] -= arm  # the left arm up, and the trunk bent to that side
+    points[:23, 0] += lean * (points[23, 1] - points[:23, 1])
+    both = points, mirrored(points)
+    upper, full = ([body_vector(p, 4 / 3, parts) for p in both] for parts in ("upper", "full"))
+    one, other = (vector[-81:] for vector in full)
+    # Only which way it is differs: the same, turned.
+    np.testing.assert_allclose(one[:54], other[:54], atol=1e-5)
+    np.testing.assert_allclose(one[54:], -other[54:], atol=1e-5)
+    assert cosine(*upper) < cosine(one, other) < 1
+
+
 def test_it_keeps_the_promises_of_a_transform():
     bad = pose("stand")
     bad[3, 1] = np.inf

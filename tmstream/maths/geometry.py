@@ -60,7 +60,10 @@ def unit(vectors: Float32) -> Float32:
     return np.asarray(vectors / np.maximum(length(vectors)[..., None], 1e-6), vectors.dtype)
 
 
-def angle(one: Float32, joint: Float32, other: Float32) -> float:
-    """Return the angle at ``joint`` between two points, 0 (folded) to pi (straight), in radians."""
-    cosine = float(unit(one - joint) @ unit(other - joint))
-    return float(np.arccos(np.clip(cosine, -1.0, 1.0)))
+def angles(ones: Float32, joints: Float32, others: Float32) -> Float32:
+    """Return the angles at ``joints`` between two points each, (n,) from rows (n, 2 or 3).
+
+    0 (folded) to pi (straight), in radians.
+    """
+    cosines = (unit(ones - joints) * unit(others - joints)).sum(axis=-1)
+    return np.asarray(np.arccos(np.clip(cosines, -1.0, 1.0)))

@@ -294,6 +294,38 @@ def test_vectors_of_two_embedders_are_not_mixed_live(stage: Stage) -> None:
     assert stage.project.setting("space:audio") == "model 2"
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_cannot_be_taught_over_the_wire(stage: Stage, bad: float) -> None:
+    stage.project.add(taught(2, 4))
+    broken = vector(0, 1)
+    broken[3] = bad
+    stage.do(m.RecordStart(id=1, label="clap"))
+    stage.services.clock.sleep(0.2)
+    (said,) = feed(stage.node, heard(broken, stage.services.clock.now_us()))
+    assert said.data.rejected == "not_finite"
+    assert stage.do(m.RecordStop(id=2))["ids"] == []
+    with pytest.raises(InputError, match="nothing was heard"):
+        stage.do(m.Mark(id=3, label="clap", seconds=1))
+    assert len(stage.project.examples()) == 8
+    assert stage.frame(0, 1).label == "clap"
+
+
+def test_vectors_of_another_length_cannot_be_taught_over_the_wire(stage: Stage) -> None:
+    stage.project.add(taught(2, 4))
+    stage.do(m.RecordStart(id=1, label="clap"))
+    stage.services.clock.sleep(0.2)
+    longer = np.append(vector(0, 1), np.float32(1))
+    (said,) = feed(stage.node, heard(longer, stage.services.clock.now_us()))
+    assert (said.data.label, said.data.rejected) == (None, "too_few_examples")
+    for command in (m.RecordStop(id=2), m.Mark(id=3, label="clap", seconds=1)):
+        with pytest.raises(InputError, match="has 25 numbers, but the project's have 24"):
+            stage.do(command)
+    assert len(stage.project.examples()) == 8
+    assert stage.frame(0, 1).label == "clap"
+    stage.do(m.RecordStart(id=4, label="clap"))  # the refused recording is over
+    stage.do(m.RecordStop(id=5))
+
+
 def test_an_interruption_cannot_be_marked(stage: Stage) -> None:
     stage.frame(0, 1)
     feed(stage.node, Packet(stage.t_us + 1, Gap("stall")))

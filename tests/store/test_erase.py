@@ -65,6 +65,30 @@ def test_a_person_is_in_no_byte(project: Project, example: New) -> None:
     assert np.random.default_rng(0).bytes(9000)[4000:4032] not in left, "her voice"
 
 
+def test_no_vector_and_no_clip_is_left_in_the_log_of_an_open_project(
+    project: Project, example: New
+) -> None:
+    """The write-ahead log and the pages that were freed, not only the file once it is closed."""
+    voice = np.random.default_rng(1).bytes(5000)
+    vector = np.random.default_rng(2).normal(size=400).astype(np.float32)
+    project.add([NewExample("hum", "audio", vector, "kept", id="kept", person="Bo")])
+    for i in range(3):
+        clip = Clip(voice, "audio/flac")
+        new = NewExample(
+            "clap", "audio", vector + i + 1, f"t{i}", id=f"w{i}", person=NAME, clip=clip
+        )
+        project.add([new])
+        project.snapshot(f"s{i}")
+    project.delete(["w0"])
+    project.undo()
+    hers = [(vector + i + 1).tobytes()[800:840] for i in range(3)] + [voice[2000:2040]]
+    log = project.path.with_name(project.path.name + "-wal")
+    assert any(one in log.read_bytes() for one in hers), "there was something to remove"
+    project.erase(person=NAME)
+    assert not any(one in bytes_near(project) for one in (*hers, NAME.encode()))
+    assert vector.tobytes()[800:840] in bytes_near(project)
+
+
 def test_the_journal_still_works_after_it(project: Project, example: New) -> None:
     fill(project, example)
     project.erase(person=NAME)

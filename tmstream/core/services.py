@@ -6,6 +6,7 @@ Services are found by their type, so ``core`` knows none of them and no room imp
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
@@ -13,6 +14,10 @@ from .clock import Clock
 from .errors import InputError
 
 S = TypeVar("S")
+
+#: How long a command waits for its node to open: models load, a device may be slow.
+PATIENCE_S = 10.0
+POLL_S = 0.05
 
 Handler = Callable[[Any], Awaitable[Any]]
 
@@ -81,6 +86,11 @@ class Commands:
 
     def __init__(self) -> None:
         self._handlers: dict[type, Handler] = {}
+        self._expected: set[type] = set()
+
+    def expect(self, kinds: Iterable[type]) -> None:
+        """Note that a node which is not open yet will handle these: `dispatch` waits for it."""
+        self._expected.update(kinds)
 
     def route(self, kinds: Iterable[type], handler: Handler) -> None:
         """Send commands of these types to ``handler``; a second route replaces the first."""
@@ -94,10 +104,16 @@ class Commands:
         """Return the handler's result, plain data ready for JSON.
 
         Raises:
-            InputError: nobody handles it here, or it was refused.
+            InputError: nobody handles it here (yet), or it was refused.
         """
+        for _ in range(round(PATIENCE_S / POLL_S)):
+            if type(command) in self._handlers or type(command) not in self._expected:
+                break
+            await asyncio.sleep(POLL_S)
         handler = self._handlers.get(type(command))
         if handler is None:
             kind = type(command).__struct_config__.tag
+            if type(command) in self._expected:
+                raise InputError(f"the node that handles {kind!r} is not ready yet; see its status")
             raise InputError(f"this pipeline has no node that handles {kind!r}")
         return await handler(command)

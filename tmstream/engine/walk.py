@@ -12,7 +12,7 @@ from ..core.clock import Clock, MonotonicClock, VirtualClock, WorkClock
 from ..core.errors import DeviceError
 from ..core.node import Types
 from ..core.packet import Absent, Audio, Embedding, Gap, Image, Landmarks, Ledger, Packet, Scores
-from ..core.services import Embedders
+from ..core.services import Commands, Embedders
 from ..store.history import History
 from ..store.project import Project
 from .graph import Graph, Slot
@@ -41,6 +41,8 @@ class Step:
         self._patient = patient
         self._embeds = Embedding in getattr(slot.factory, "gives", ())
         self._embedders = services.find(Embedders)
+        if (commands := services.find(Commands)) is not None:
+            commands.expect(getattr(slot.factory, "handles", ()))
         if self._embedders is not None and self._embeds:
             self._embedders.expect(getattr(slot.make(), "space", None))
         self._compare_at_s: dict[str, float] = {}

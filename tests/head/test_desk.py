@@ -29,7 +29,7 @@ class Stage:
 
     def __init__(self, path: Path | None) -> None:
         self.project = Project.open(path, create=True) if path else None
-        self.history, self.embedders = History(), Embedders()
+        self.history, self.embedders = History(), Embedders("sound")
         for space in ("audio", "body.upper"):
             self.embedders.expect(space)
         services = [self.history, self.embedders, *([self.project] if self.project else [])]
@@ -271,6 +271,7 @@ def test_live_teaching_keeps_what_made_the_vectors(stage: Stage, how: str) -> No
     stage.frame(0, 1)
     stage.do(m.RecordStop(id=2) if how == "record" else m.Mark(id=3, label="clap", seconds=1))
     assert stage.project.setting("space:audio") == "model 1"
+    assert stage.project.setting("pipeline") == "sound"
     assert stage.project.setting("space:body.upper") is None  # nothing of it was taught
     assert "added" in stage.do(m.Undo(id=4))["undone"]
     assert stage.project.settings() == {}

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 
@@ -19,7 +20,7 @@ from tmstream.lab.reembed import reembed
 from tmstream.lab.samples import Sample, find
 from tmstream.lab.teach import Tally, teach
 from tmstream.lab.tune import GRID, search, silence
-from tmstream.store.project import Project
+from tmstream.store.project import NewExample, Project
 
 BODY = """
 nodes:
@@ -139,6 +140,19 @@ def test_another_embedder_is_refused_until_the_clips_are_embedded_again(
     assert taught(project, pipeline, samples)["whistle"].taken == 1, "and ids still know the files"
     answers = asked(project, pipeline, samples)
     assert [one.label for one in answers] == [sample.label for sample in samples]
+
+
+@pytest.mark.parametrize(
+    ("spaces", "name"),
+    [(["audio"], "sound"), (["body.upper", "body.full"], "body"), (["audio", "body.upper"], "duet"),
+     (["mine"], None), ([], None)],
+)  # fmt: skip
+def test_a_project_taught_live_finds_its_pipeline(
+    project: Project, spaces: list[str], name: str | None
+) -> None:
+    project.add([NewExample("a", space, np.ones(3, np.float32), "t") for space in spaces])
+    found = choice.of_project(project)
+    assert (found and found.path.stem) == name
 
 
 def test_each_space_remembers_its_own_embedder_after_embedding_again(

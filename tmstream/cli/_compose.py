@@ -201,10 +201,14 @@ class _House:
 
     def __init__(self, graph: Graph, project: Project | None, wishes: Wishes, info: object) -> None:
         from ..core.services import Commands, Embedders
+        from ..lab import choice
         from ..store.history import History
 
         self._graph, self._project, self._wishes, self._info = graph, project, wishes, info
-        self._commands, self._embedders = Commands(), Embedders()
+        self._commands = Commands()
+        self._embedders = Embedders(
+            None if project is None else choice.name_of(project, graph.pipeline)
+        )
         self._history = History(private=graph.pipeline.private)
         self._hub: Hub | None = None
         self._served = any(slot.spec.type in SERVED for slot in graph.slots.values())

@@ -53,10 +53,11 @@ class Embedders:
     """Which spaces a pipeline embeds, and what makes the vectors of each.
 
     The engine fills it from the embedding nodes' own words (``space``, ``fingerprint``); the head
-    reads it while it teaches. Any thread.
+    reads it while it teaches. ``pipeline``: what a project keeps, to embed alike later. Any thread.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pipeline: str | None = None) -> None:
+        self.pipeline = pipeline
         self._makers: dict[str, str | None] = {}
         self._all_said = True
 

@@ -35,7 +35,7 @@ class Origin:
         return known
 
     def settings(self, spaces: Iterable[str]) -> dict[str, str]:
-        """Return what made each of ``spaces``, to be kept with the first examples of it.
+        """Return the pipeline and what made each of ``spaces``, to be kept with first examples.
 
         Raises:
             InputError: its examples were made by another embedder; the two cannot be compared.
@@ -53,4 +53,7 @@ class Origin:
                     f"added to them; first run: tmstream reembed {where}"
                 )
             made[f"space:{space}"] = str(maker)
+        pipeline = None if self._embedders is None else self._embedders.pipeline
+        if pipeline is not None and self._book.setting("pipeline") is None:
+            made["pipeline"] = pipeline
         return made

@@ -12,6 +12,15 @@ from ..store.project import Project
 from .samples import Sample
 
 SETTING = "pipeline"
+#: For projects taught live before that was kept with them.
+BY_SENSES = {
+    frozenset({"audio"}): "sound",
+    frozenset({"body"}): "body",
+    frozenset({"hand"}): "hands",
+    frozenset({"gesture"}): "gesture",
+    frozenset({"image"}): "image",
+    frozenset({"audio", "body"}): "duet",
+}
 
 
 def shipped(name: str) -> Path:
@@ -25,7 +34,8 @@ def of_project(project: Project) -> Pipeline | None:
     Raises:
         SpecError: it cannot be read any more.
     """
-    name = project.setting(SETTING)
+    senses = frozenset(space.partition(".")[0] for space in project.spaces())
+    name = project.setting(SETTING) or BY_SENSES.get(senses)
     if not isinstance(name, str):
         return None
     path = Path(name)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from tmstream.core import messages as m
 from tmstream.core.errors import InputError
@@ -17,6 +19,7 @@ from tmstream.core.packet import Audio, Gap, Packet
 from tmstream.core.services import Embedders
 from tmstream.head.desk import COMMANDS
 from tmstream.head.knn import Knn
+from tmstream.head.recording import clip_span
 from tmstream.store.history import History
 from tmstream.store.project import Project
 from tmstream.testing import FakeServices, feed
@@ -250,6 +253,39 @@ def test_wrong_commands_say_why(stage: Stage) -> None:
     stage.do(m.RecordStart(id=10, label="x"))
     with pytest.raises(InputError, match="being recorded"):
         stage.do(m.RecordStart(id=11, label="y"))
+
+
+def test_a_clip_holds_its_sound_with_what_is_around_and_no_other() -> None:
+    def part(take: int, phase: str, onset_s: float, end_s: float, space: str = "audio") -> Any:
+        return heard(vector(0, 1), round(onset_s * 1e6), length_us=round((end_s - onset_s) * 1e6),
+                     source="mic", phase=phase, take=take, space=space)  # fmt: skip
+
+    first = part(1, "final", 1.0, 1.2)
+    early, final = part(2, "early", 1.4, 1.6), part(2, "final", 1.4, 1.9)
+    last = part(3, "final", 3.0, 3.1)
+    company = [first, early, final, last, part(7, "final", 1.9, 2.0, space="gesture")]
+    assert clip_span(first, company) == (500_000, 1_400_000)
+    assert clip_span(early, company) == clip_span(final, company) == (1_200_000, 2_400_000)
+    assert clip_span(last, company) == (2_500_000, 3_600_000)
+    assert clip_span(part(4, "frame", 1.0, 1.1), company) == (1_000_000, 1_100_000)
+
+
+def test_a_taught_sound_can_be_heard_with_what_is_around_it(stage: Stage) -> None:
+    def hum(seconds: float) -> None:
+        onset = stage.services.clock.now_us()
+        samples = np.full((round(seconds * 16000), 1), 0.1, np.float32)
+        stage.history.tap("mic", Packet(onset, Audio(samples, 16000)))
+        stage.services.clock.sleep(seconds)
+
+    stage.do(m.RecordStart(id=1, label="clap"))
+    hum(1.0)
+    onset = stage.services.clock.now_us()
+    hum(1.0)
+    feed(stage.node, heard(vector(0, 1), onset, source="mic", phase="final", take=1))
+    (kept,) = stage.do(m.RecordStop(id=2))["ids"]
+    clip = stage.project.clip(kept)
+    samples, rate_hz = soundfile.read(io.BytesIO(clip.data))
+    assert len(samples) / rate_hz == pytest.approx(0.5 + 0.01 + 0.5, abs=0.001)
 
 
 def test_a_space_that_nothing_embeds_is_refused(stage: Stage) -> None:

@@ -152,7 +152,7 @@ class Booth:
             return self._keep(
                 [
                     taught(one.packet, label or one.label or "", name, self._history,
-                           negative=label is None)
+                           [other.packet for other in said], negative=label is None)
                     for one in meant
                 ]
             )  # fmt: skip

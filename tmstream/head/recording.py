@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +15,9 @@ from ..store.project import NewExample
 HEAD_START_US = 200_000
 #: Frames of one subject and space are taken this far apart: nearer ones teach nothing new.
 FRAME_EVERY_US = 100_000
+#: What is kept around a sound or movement: to hear what it was, and because an embedder has to hear
+#: it begin and end to make its vector again (without: cosine .46 to .76 to the first one).
+AROUND_US = 500_000
 #: A recording that nobody stops ends here.
 MOST = 5_000
 
@@ -66,23 +69,30 @@ class Recording:
     def examples(self, history: History | None, *, negative: bool = False) -> list[NewExample]:
         """Return what was taken as examples, each with its clip."""
         return [
-            taught(packet, self.label, self.name, history, person=self.person, negative=negative)
+            taught(packet, self.label, self.name, history, self.taken,
+                   person=self.person, negative=negative)
             for packet in self.taken
-        ]
+        ]  # fmt: skip
 
 
 def taught(
-    packet: Packet[Embedding], label: str, name: str, history: History | None, **more: Any
+    packet: Packet[Embedding],
+    label: str,
+    name: str,
+    history: History | None,
+    company: Sequence[Packet[Embedding]] = (),
+    **more: Any,
 ) -> NewExample:
     """Return an embedding as an example of ``label``.
 
-    Every phase of a sound is one take; the frames of a recording are one take a subject.
+    Every phase of a sound is one take; the frames of a recording are one take a subject. Nothing of
+    its ``company``, the others it came with, is on its clip.
     """
     seen = packet.data
     part = f"s{seen.take}" if seen.take is not None else seen.subject
     clip = None
     if history is not None and seen.source:
-        clip = history.clip(seen.source, packet.t_us, seen.end_us, subject=seen.subject)
+        clip = history.clip(seen.source, *clip_span(packet, company), subject=seen.subject)
     return NewExample(
         label,
         seen.space,
@@ -95,6 +105,28 @@ def taught(
         clip=clip,
         **more,
     )
+
+
+def clip_span(packet: Packet[Embedding], company: Sequence[Packet[Embedding]]) -> tuple[int, int]:
+    """Return from when until when to keep what an embedding was made of, in microseconds.
+
+    The whole of its sound, with `AROUND_US` before and after, as far as no other sound is there.
+    """
+    seen = packet.data
+    if seen.phase == "frame":
+        return packet.t_us, seen.end_us
+    others, begins_us, ends_us = [], packet.t_us, seen.end_us
+    for one in company:
+        data = one.data
+        if (data.source, data.space, data.subject) != (seen.source, seen.space, seen.subject):
+            continue
+        if data.take == seen.take:
+            begins_us, ends_us = min(begins_us, one.t_us), max(ends_us, data.end_us)
+        else:
+            others.append((one.t_us, data.end_us))
+    before_us = max((end for _, end in others if end <= begins_us), default=begins_us - AROUND_US)
+    after_us = min((begin for begin, _ in others if begin >= ends_us), default=ends_us + AROUND_US)
+    return max(before_us, begins_us - AROUND_US), min(after_us, ends_us + AROUND_US)
 
 
 class Said(msgspec.Struct, frozen=True):

@@ -282,7 +282,7 @@ def test_a_taught_sound_can_be_heard_with_what_is_around_it(stage: Stage) -> Non
     onset = stage.services.clock.now_us()
     hum(1.0)
     feed(stage.node, heard(vector(0, 1), onset, source="mic", phase="final", take=1))
-    (kept,) = stage.do(m.RecordStop(id=2))["ids"]
+    (kept,) = stage.during(m.RecordStop(id=2), lambda: stage.services.clock.sleep(0.4))["ids"]
     clip = stage.project.clip(kept)
     samples, rate_hz = soundfile.read(io.BytesIO(clip.data))
     assert len(samples) / rate_hz == pytest.approx(0.5 + 0.01 + 0.5, abs=0.001)

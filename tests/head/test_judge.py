@@ -7,7 +7,8 @@ import json
 import msgspec
 import numpy as np
 
-from tmstream.head.judge import NONE, judge
+from tmstream.head.judge import NONE, _advice, judge, judge_lesson
+from tmstream.head.lesson import lesson_of
 from tmstream.head.scratch import Scratch
 from tmstream.store.project import NewExample
 
@@ -85,3 +86,13 @@ def test_a_group_column_can_be_named() -> None:
 def test_hard_negatives_are_not_taken_for_examples() -> None:
     new = [msgspec.structs.replace(e, negative=True) for e in taught(1, 3)]
     assert judge(examples(new))["spaces"] == {}
+
+
+def test_a_weak_label_is_named_though_it_overlaps_with_no_single_other() -> None:
+    lesson = lesson_of(examples(taught(4, 8, people=4)))
+    report = judge_lesson(lesson, 5, 0.5)
+    assert _advice(lesson, report) == []
+    report["confusion"]["matrix"][0] = [5, 1, 1, 1, 0]
+    report["labels"]["clap"]["recall"] = 5 / 8
+    (line,) = _advice(lesson, report)
+    assert line == "clap is recognised 62% of the time, else mostly hum: teach 4 more of clap"

@@ -23,6 +23,8 @@ MAX_STRANGERS = 12
 NONE = "(none)"
 #: Two labels overlap when this share of their examples is taken for the other.
 OVERLAP = 0.12
+#: A label recognised less often than this is weak, whatever it is taken for.
+WEAK = 0.75
 #: Held-out groups recognised this much worse than known ones: too few different people or rooms.
 GAP = 0.15
 ENOUGH_TAKES = 5
@@ -170,6 +172,7 @@ def _open_set(lesson: Lesson, k: int, strictness: float) -> dict[str, Any] | Non
 def _advice(lesson: Lesson, report: dict[str, Any]) -> list[str]:
     """Return what to do, most useful first."""
     lines = []
+    overlapping: set[str] = set()
     labels, matrix = list(lesson.labels), np.array(report["confusion"]["matrix"])
     for a in range(len(labels)):
         for b in range(a + 1, len(labels)):
@@ -178,6 +181,7 @@ def _advice(lesson: Lesson, report: dict[str, Any]) -> list[str]:
             if mixed_up >= 2 and mixed_up > OVERLAP * tested:
                 weak = labels[a] if matrix[a, b] >= matrix[b, a] else labels[b]
                 more = max(ENOUGH_TAKES - 1, mixed_up)
+                overlapping |= {labels[a], labels[b]}
                 lines.append(
                     f"{labels[a]} and {labels[b]} overlap ({mixed_up} of {tested} confused): "
                     f"teach {more} more of {weak}"
@@ -191,6 +195,13 @@ def _advice(lesson: Lesson, report: dict[str, Any]) -> list[str]:
             lines.append(
                 f"{label} is turned away {one['rejected']:.0%} of the time: teach it "
                 "more variously, or lower the strictness"
+            )
+        elif one["recall"] is not None and one["recall"] < WEAK and label not in overlapping:
+            row = matrix[labels.index(label)].copy()
+            row[labels.index(label)] = 0
+            lines.append(
+                f"{label} is recognised {one['recall']:.0%} of the time, else mostly "
+                f"{[*labels, NONE][int(row.argmax())]}: teach {ENOUGH_TAKES - 1} more of {label}"
             )
     if report["groups"] < 2:
         lines.append("everything is one group: nothing can be judged until a second one teaches")

@@ -147,12 +147,15 @@ def test_a_lost_device_in_a_file_graph_ends_it() -> None:
     assert caught.group_contains(DeviceError, match="worker died")
 
 
-def test_a_lost_source_is_opened_afresh_and_leaves_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_source_is_opened_afresh_and_leaves_a_gap(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(restart, "FIRST_S", 0.01)
     made = run("nodes: {a: {type: flaky, n: 2}, out: {type: keep, from: a}}")
     kinds = [p.data.reason if isinstance(p.data, Gap) else p.data.samples[0, 0] for p in made]
     assert kinds == [0, "cable out", 0, 1, "end"]
     assert JOURNAL.count("open a") == JOURNAL.count("close a") == 2
+    assert caplog.messages == ["a waits: cable out"]  # what somebody at a terminal sees
 
 
 def test_a_lost_transform_restarts_alone(monkeypatch: pytest.MonkeyPatch) -> None:

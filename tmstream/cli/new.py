@@ -82,7 +82,8 @@ def new(folder: Path) -> None:
     (folder / "index.html").write_text(INDEX.format(**names), "utf-8")
     (folder / "sketch.js").write_text(SKETCH.format(**names), "utf-8")
     click.echo(f"{folder}: index.html and sketch.js")
-    click.echo(f"start it with: tmstream run sound --sketch {_quoted(folder)}")
+    project = _quoted(folder.with_name(f"{folder.name}.tms"))
+    click.echo(f"start it with: tmstream run sound --project {project} --sketch {_quoted(folder)}")
 
 
 def _quoted(folder: Path) -> str:

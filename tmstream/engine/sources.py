@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -13,6 +14,8 @@ from ..core.packet import Audio, Gap, Packet
 from .graph import Slot
 from .handout import NodeServices
 from .restart import Patience
+
+log = logging.getLogger(__name__)
 
 Enter = Callable[[Slot, Packet[Any]], Awaitable[None]]
 
@@ -52,6 +55,8 @@ async def keep_alive(slot: Slot, services: NodeServices, enter: Enter, clock: Cl
                     await enter(slot, packet)
                 return
         except DeviceError as error:
+            if lost != str(error):  # once, however often it is tried again
+                log.warning("%s waits: %s", slot.name, error)
             lost = str(error)
             services.stats.say("waiting", lost)
             await enter(slot, Packet(clock.now_us(), Gap(lost)))

@@ -13,7 +13,7 @@ from typing import Any
 from ..core.clock import Clock, MonotonicClock, VirtualClock
 from ..core.errors import DeviceError
 from ..core.node import Sink, Source
-from ..core.packet import Gap, Ledger, Packet, Status
+from ..core.packet import Gap, Ledger, NodeStatus, Packet, Status
 from .graph import Graph, Slot
 from .handout import NodeServices
 from .inbox import Closed, Inbox, WhenFull
@@ -28,6 +28,7 @@ AUDIO_DOOR = 64  #: packets of sound held while a lane is late (about a second)
 SINK_DOOR = 1024
 ENDING_S = 5.0  #: from "stop" to leaving, whatever hangs
 STATUS_EVERY_S = 1.0
+FAULT_EVERY_S = 0.1  #: a device that is lost is told so soon
 
 
 async def run(
@@ -209,16 +210,24 @@ class House:
             services.stats.message = None
 
     async def _status(self) -> None:
-        """Tell every sink that wants it how all nodes fare, about once a second."""
+        """Tell every sink that wants it how all nodes fare: each second, and of a fault at once."""
         doors = [self._sink_doors[s.name] for s in self.graph.shaped(Sink) if Status in s.takes]
-        before_us = self._wall.now_us()
+        loop, before_us = asyncio.get_running_loop(), self._wall.now_us()
+        due_s, told = loop.time() + STATUS_EVERY_S, dict[str, NodeStatus]()
         while True:
-            await asyncio.sleep(STATUS_EVERY_S)
-            now_us = self._wall.now_us()
-            elapsed_s, before_us = (now_us - before_us) / 1e6, now_us
-            status = Status({n: s.stats.read(elapsed_s) for n, s in self._services.items()})
+            await asyncio.sleep(min(FAULT_EVERY_S, STATUS_EVERY_S))
+            if loop.time() >= due_s:
+                now_us = self._wall.now_us()
+                elapsed_s, before_us = (now_us - before_us) / 1e6, now_us
+                told = {n: s.stats.read(elapsed_s) for n, s in self._services.items()}
+                due_s = loop.time() + STATUS_EVERY_S
+            elif not (lost := {n: s for n, s in told.items() if self._services[n].stats.lost(s)}):
+                continue
+            else:
+                # The rates stay those of a whole second.
+                told |= {n: self._services[n].stats.now(s) for n, s in lost.items()}
             for door in doors:
-                await door.aput(("", Packet(self.clock.now_us(), status)))
+                await door.aput(("", Packet(self.clock.now_us(), Status(dict(told)))))
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+from msgspec import structs
 
 from ..core.packet import NodeStatus
 
@@ -36,6 +37,14 @@ class NodeStats:
     def say(self, state: State, message: str | None = None) -> None:
         """Enter a state; ``message`` says what is wrong and what to do."""
         self.state, self.message = state, message
+
+    def lost(self, told: NodeStatus) -> bool:
+        """Return whether the node has stopped running since ``told``."""
+        return told.state == "running" != self.state
+
+    def now(self, told: NodeStatus) -> NodeStatus:
+        """Return ``told`` with the state of this moment."""
+        return structs.replace(told, state=self.state, message=self.message)
 
     def read(self, elapsed_s: float) -> NodeStatus:
         """Return the status over the last ``elapsed_s`` seconds, and start a new measure."""

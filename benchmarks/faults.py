@@ -13,7 +13,9 @@ import numpy as np
 from tmstream.capture.synthetic import Synthetic
 from tmstream.capture.walker import Walker
 from tmstream.core.errors import DeviceError
-from tmstream.core.packet import Audio, Gap, Landmarks, Packet
+from tmstream.core.packet import Audio, Gap, Image, Landmarks, Packet
+
+from .person import painted
 
 #: As the real devices do it: nothing raises when a cable is pulled, sound just stops coming.
 SILENT_S = 2.0
@@ -28,6 +30,7 @@ class Plug:
     state: State = "well"
     opened: int = 0  #: how often somebody opened the device
     lost: int = 0  #: how often its loss was noticed
+    refused: int = 0  #: how often it could not be opened
 
 
 PLUGS: dict[str, Plug] = {}
@@ -60,6 +63,7 @@ class FaultyMicrophone:
         self._services = services
         plug = PLUGS.setdefault(self.plug, Plug())
         if plug.state == "gone":
+            plug.refused += 1
             raise DeviceError(f"{self.plug}: no such device")
         plug.opened += 1
 
@@ -94,17 +98,19 @@ class FaultyPerson:
 
     plug: str = "cam"
     fps: float = 15.0
+    nth: int = 1  #: only each nth picture of the walker's is given
     _services: Any = field(default=None, init=False, repr=False)
 
     async def open(self, services: Any) -> None:
         self._services = services
         plug = PLUGS.setdefault(self.plug, Plug())
         if plug.state == "gone":
+            plug.refused += 1
             raise DeviceError(f"{self.plug}: no such device")
         plug.opened += 1
 
     async def packets(self) -> AsyncIterator[Packet[Any]]:
-        clock, plug = self._services.clock, PLUGS[self.plug]
+        clock, plug, frame = self._services.clock, PLUGS[self.plug], 0
         start_us = clock.now_us()
         async for packet in Walker(fps=self.fps, moves=["stand", "t_pose", "arms_up"]).packets():
             due_us = start_us + packet.t_us
@@ -113,4 +119,28 @@ class FaultyPerson:
                 await asyncio.sleep(SILENT_S / FastClock.speed)
                 plug.lost += 1
                 raise DeviceError(f"{self.plug}: no new picture for {SILENT_S:.0f} s")
-            yield Packet(start_us + packet.t_us, packet.data)
+            frame += 1
+            if frame % self.nth == 0:
+                yield Packet(start_us + packet.t_us, self.seen(packet.data, plug.state))
+
+    def seen(self, person: Landmarks, state: State) -> Any:
+        """Return what it gives of the walker: their landmarks, or points that are no numbers."""
+        if state == "nan":
+            nowhere = np.full_like(person.points, np.nan)
+            return Landmarks(nowhere, person.space, person.subject, person.aspect)
+        return person
+
+
+@dataclass
+class FaultyCamera(FaultyPerson):
+    """A camera in front of the walker, painted: black when muted, and now and then 0 x 0."""
+
+    gives: ClassVar[tuple[type, ...]] = (Image, Gap)
+    latest_only: ClassVar[bool] = True
+
+    def seen(self, person: Landmarks, state: State) -> Any:
+        """Return the picture of them."""
+        if state == "nan":
+            return Image(np.zeros((0, 0, 3), np.uint8))
+        picture = painted(person.points)
+        return Image(np.zeros_like(picture) if state == "zeros" else picture)

@@ -1,0 +1,102 @@
+"""What a process and its children hold, measured through /proc, and whether it was flat."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+#: What may remain of noise: the allocator keeps pages, and a measure is taken while work goes on.
+NOISE_MB = 6.0
+MB_AN_HOUR = 1.0
+HANDLES = 2.0
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Sample(NamedTuple):
+    """What the process holds at one instant."""
+
+    at_s: float
+    rss_mb: float
+    threads: int  #: native ones too
+    files: int  #: descriptors of any kind
+    processes: int  #: children, dead ones that nobody waited for too
+    children_mb: float  #: all children together
+    eye_mb: float  #: the landmark process that is watched, 0 without
+
+
+class Verdict(NamedTuple):
+    """One row of the table."""
+
+    what: str
+    found: str
+    goal: str
+    met: bool
+
+
+def children() -> dict[int, str]:
+    """Return the command lines of this process's children by their ids, "" for dead ones."""
+    found = {}
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit():
+            continue
+        try:
+            stat = Path(entry.path, "stat").read_text()
+            if int(stat.rpartition(")")[2].split()[1]) == os.getpid():
+                line = Path(entry.path, "cmdline").read_bytes()
+                found[int(entry.name)] = line.replace(b"\0", b" ").decode(errors="replace")
+        except OSError:  # it ended just now
+            continue
+    return found
+
+
+def landmarkers(task: str) -> list[int]:
+    """Return the ids of the living landmark processes of this task ("body", "hands")."""
+    return [pid for pid, line in children().items() if f"landmarker_worker {task} " in line]
+
+
+def rss_mb(pid: int) -> float:
+    """Return the resident memory of a process, 0 when it has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE / 1e6
+    except OSError:
+        return 0.0
+
+
+def look(began_s: float, eye: int | None = None) -> Sample:
+    """Measure this process; ``eye`` is the landmark process to watch."""
+    files = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - a Path for each would be counted too
+    threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208
+    held = [rss_mb(pid) for pid in children()]
+    eye_mb = rss_mb(eye) if eye else 0.0
+    at_s = time.perf_counter() - began_s
+    return Sample(at_s, rss_mb(os.getpid()), threads, files, len(held), sum(held), eye_mb)
+
+
+def judge_samples(samples: Sequence[Sample], speed: float) -> list[Verdict]:
+    """Return whether memory, threads, files and processes were flat over the second half."""
+    half = [one for one in samples if one.at_s >= samples[-1].at_s / 2]
+    at = np.array([one.at_s for one in half])
+    hours = (at[-1] - at[0]) * speed / 3600
+    most = max(NOISE_MB, MB_AN_HOUR * hours)
+    table = []
+    for name, what in (("rss_mb", "memory"), ("eye_mb", "memory of a landmark process")):
+        slope = np.polyfit(at, [getattr(one, name) for one in half], 1)[0]
+        grown = float(slope * (at[-1] - at[0]))
+        found = f"{grown:+.1f} MB in {hours:.1f} h"
+        table.append(
+            Verdict(f"{what} grown in the second half", found, f"< {most:.1f} MB", grown < most)
+        )
+    middle = len(half) // 2
+    for name, more in (("threads", HANDLES), ("files", HANDLES), ("processes", 0.0)):
+        early, late = (
+            float(np.median([getattr(one, name) for one in part]))
+            for part in (half[:middle], half[middle:])
+        )
+        table.append(Verdict(name, f"{early:g} -> {late:g}", f"+{more:g}", late <= early + more))
+    return table

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tmstream.backends import models
 from tmstream.backends.models import catalogue, find_model
 from tmstream.backends.onnx import OnnxModel
 from tmstream.core.errors import ModelError
@@ -39,11 +40,35 @@ def test_every_shipped_model_is_the_one_that_models_toml_names(name: str) -> Non
     assert (resource("models") / entry.licence_file).stat().st_size > 500
 
 
-def test_a_flipped_bit_is_reported_and_never_loaded(folder: Path) -> None:
+def check_flipped_bits(folder: Path) -> None:
+    """Flip each bit of a model: it is reported, and never handed to anybody."""
+    path = folder / "tiny.onnx"
+    good = path.read_bytes()
     assert find_model("tiny", folder=folder).entry is not None
-    (folder / "tiny.onnx").write_bytes(b"not a grapi")
-    with pytest.raises(ModelError, match=r"model tiny: .*damaged.*build\.py tiny"):
-        find_model("tiny", folder=folder)
+    for bit in range(8 * len(good)):
+        bad = bytearray(good)
+        bad[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(bad)
+        # Written within one tick of the file system's clock, as no user could.
+        models._hash.cache_clear()
+        with pytest.raises(ModelError, match=r"model tiny: .*damaged.*build\.py tiny"):
+            find_model("tiny", folder=folder)
+    path.write_bytes(good)
+    models._hash.cache_clear()
+    assert find_model("tiny", folder=folder).entry is not None
+
+
+def test_p10_a_flipped_bit_is_reported_and_never_loaded(folder: Path) -> None:
+    check_flipped_bits(folder)
+
+
+def test_p10_control_a_lookup_without_the_hash_is_found_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = find_model("tiny", folder=folder).sha256
+    monkeypatch.setattr(models, "_sha256", lambda path, what: known)
+    with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+        check_flipped_bits(folder)
 
 
 def test_a_missing_file_and_an_unknown_name_are_one_clear_line(folder: Path) -> None:

@@ -194,7 +194,8 @@ def test_a_wrong_parameter_is_named(wrong: dict[str, Any]) -> None:
         Osc(**wrong)
 
 
-def test_the_cameras_picture_goes_to_those_on_this_machine_who_asked_and_may() -> None:
+def check_camera() -> None:
+    """Its picture goes to those on this machine who asked and may."""
     from websockets.asyncio.client import connect
 
     from tmstream.capture.browser import decode_picture
@@ -244,7 +245,7 @@ def test_the_cameras_picture_goes_to_those_on_this_machine_who_asked_and_may() -
         return seen
 
     alone = asyncio.run(go(share=False, private=False))
-    assert (alone["viewer"], alone["unasked"]) == (None, None)
+    assert (alone["viewer"], alone["unasked"]) == (None, None), "a stranger sees the camera"
     frame = alone["control"]
     assert frame is not None
     assert PICTURE_HEADER.unpack_from(frame) == (JPEG, 0, 0, 0, 7_000_000)
@@ -256,3 +257,15 @@ def test_the_cameras_picture_goes_to_those_on_this_machine_who_asked_and_may() -
     assert shared["viewer"] is not None
     assert shared["unasked"] is None
     assert set(asyncio.run(go(share=True, private=True)).values()) == {None}
+
+
+def test_p7_the_cameras_picture_goes_to_those_on_this_machine_who_asked_and_may() -> None:
+    check_camera()
+
+
+def test_p7_control_a_hub_that_shows_it_to_everybody_is_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Hub, "watchers", lambda self, *, viewers: [*self._clients.values()])
+    with pytest.raises(AssertionError, match="a stranger sees the camera"):
+        check_camera()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import typing
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -40,12 +41,28 @@ OPEN_TO = {
 }
 
 
-@pytest.mark.parametrize("kind", COMMANDS, ids=lambda kind: kind.__struct_config__.tag)
-@pytest.mark.parametrize("role", list(policy.RANKS))
-def test_each_message_for_each_role(role: policy.Role, kind: type[m.Command]) -> None:
+def check_role(role: policy.Role, kind: type[m.Command]) -> None:
     tag = kind.__struct_config__.tag
     allowed = role == "control" or tag in OPEN_TO[role]
-    assert policy.may(role, sample(kind)) == allowed
+    assert policy.may(role, sample(kind)) == allowed, f"{role} and {tag}"
+
+
+@pytest.mark.parametrize("kind", COMMANDS, ids=lambda kind: kind.__struct_config__.tag)
+@pytest.mark.parametrize("role", list(policy.RANKS))
+def test_p7_each_message_for_each_role(role: policy.Role, kind: type[m.Command]) -> None:
+    check_role(role, kind)
+
+
+CONTROL_ONLY = [kind for kind, role in policy.ROLES.items() if role == "control"]
+
+
+@pytest.mark.parametrize("kind", CONTROL_ONLY, ids=lambda kind: kind.__struct_config__.tag)
+def test_p7_control_each_hole_in_the_table_is_found(
+    kind: type[m.Command], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(policy.ROLES, kind, "viewer")
+    with pytest.raises(AssertionError, match=f"viewer and {kind.__struct_config__.tag}"):
+        check_role("viewer", kind)
 
 
 def test_an_attendant_may_say_that_was_wrong_and_set_the_strictness_alone() -> None:
@@ -68,11 +85,37 @@ FOREIGN_HOSTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("host", [*OUR_HOSTS, *FOREIGN_HOSTS])
-def test_each_host(host: str) -> None:
+def check_host(host: str) -> None:
     assert policy.known_host(DOOR, [host], "127.0.0.1") == OUR_HOSTS.get(host)
     assert policy.known_host(DOOR, [host.upper()]) == OUR_HOSTS.get(host)
     assert policy.known_host(DOOR, [host, host]) is None
+
+
+@pytest.mark.parametrize("host", [*OUR_HOSTS, *FOREIGN_HOSTS])
+def test_p7_each_host(host: str) -> None:
+    check_host(host)
+
+
+#: Ways to compare a Host that look right, and a host that each of them lets in.
+CARELESS_HOSTS = {
+    "prefix": (lambda wanted, own: own.startswith(wanted[:9]), "127.0.0.1:8765.evil.example"),
+    "name alone": (lambda wanted, own: wanted.split(":")[0] == own.split(":")[0], "127.0.0.1:80"),
+    "contains": (lambda wanted, own: own.split(":")[0] in wanted, "localhost.evil.example:8765"),
+}
+
+
+@pytest.mark.parametrize("careless", list(CARELESS_HOSTS))
+def test_p7_control_a_careless_comparison_of_hosts_is_found_out(
+    careless: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    same, host = CARELESS_HOSTS[careless]
+
+    def known(door: Door, hosts: Sequence[str], local: str | None = None) -> str | None:
+        return next((name for own, name in OUR_HOSTS.items() if same(hosts[0], own)), None)
+
+    monkeypatch.setattr(policy, "known_host", known)
+    with pytest.raises(AssertionError):
+        check_host(host)
 
 
 def test_host_must_be_there() -> None:
@@ -115,11 +158,27 @@ ORIGINS = {
 }
 
 
-@pytest.mark.parametrize(("origins", "loopback"), list(itertools.product(ORIGINS, (True, False))))
-def test_each_origin(origins: tuple[str, ...], loopback: bool) -> None:
+def check_origin(origins: tuple[str, ...], loopback: bool) -> None:
     highest = ORIGINS[origins]
     expected = Admission("viewer" if loopback else "none", highest) if highest else None  # type: ignore[arg-type]
     assert policy.admit(DOOR, origins, loopback=loopback) == expected
+
+
+@pytest.mark.parametrize(("origins", "loopback"), list(itertools.product(ORIGINS, (True, False))))
+def test_p7_each_origin(origins: tuple[str, ...], loopback: bool) -> None:
+    check_origin(origins, loopback)
+
+
+FOREIGN_ORIGINS = [origins for origins, highest in ORIGINS.items() if highest is REFUSED]
+
+
+@pytest.mark.parametrize("origins", FOREIGN_ORIGINS)
+def test_p7_control_a_door_that_lets_a_page_in_is_found_out(
+    origins: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy, "admit", lambda *_, **__: Admission("viewer", "viewer"))
+    with pytest.raises(AssertionError):
+        check_origin(origins, True)
 
 
 def test_a_sketch_page_under_the_machines_address_is_our_own_and_never_gets_control() -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tmstream.core import messages as m
-from tmstream.server.policy import Admission, Role
+from tmstream.server.policy import ROLES, Admission, Role
 from tmstream.server.session import STREAMS, Refused, Session
 from tmstream.server.settings import Limits
 
@@ -71,6 +74,64 @@ def test_what_is_not_understood_or_not_allowed_is_told_so(
     frame: str, number: Any, code: str
 ) -> None:
     assert refusal(session(), frame) == (number, code)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)  # fmt: skip
+KINDS = st.sampled_from([one.__struct_config__.tag for one in ROLES]) | st.text(max_size=8)
+FIELDS = st.sampled_from(sorted({f for one in ROLES for f in one.__struct_fields__}))
+#: Messages that look right at first sight, with fields that some message has.
+NEARLY = st.builds(
+    lambda kind, number, more: json.dumps({"type": kind, "id": number, **more}),
+    KINDS,
+    st.integers(0, 9) | st.text(max_size=3) | ANYTHING,
+    st.dictionaries(FIELDS, ANYTHING, max_size=4),
+)
+
+
+def finite(value: Any) -> bool:
+    if isinstance(value, msgspec.Struct):
+        return all(finite(getattr(value, name)) for name in value.__struct_fields__)
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(map(finite, value))
+    if isinstance(value, dict):
+        return all(map(finite, value.values()))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def check_frame(receive: Callable[[str, float], Any], frame: str) -> None:
+    """Whatever arrives is a command with numbers in it, or a refusal that can be sent."""
+    refused = None
+    try:
+        command = receive(frame, 0.0)
+    except Refused as error:
+        refused = error.reply
+    if refused is not None:
+        assert not msgspec.json.decode(msgspec.json.encode(refused))["ok"]
+        return
+    assert type(command) in ROLES, "no command"
+    assert finite(command), "a number that is none"
+
+
+@given(st.text(max_size=200) | ANYTHING.map(json.dumps) | NEARLY)
+def test_p5_any_text_is_a_command_or_a_refusal(frame: str) -> None:
+    check_frame(session("control").receive, frame)
+
+
+@pytest.mark.parametrize(
+    "frame", ['{"type": "set", "id": 1, "node": "n", "param": "p", "value": NaN}', "[1]", "}"]
+)
+def test_p5_control_the_parser_everybody_has_is_found_out(frame: str) -> None:
+    def receive(frame: str, now_s: float) -> Any:
+        fields = json.loads(frame)
+        return m.Set(fields["id"], fields["node"], fields["param"], fields["value"])
+
+    check_frame(session("control").receive, frame)
+    with pytest.raises((AssertionError, ValueError, TypeError)):
+        check_frame(receive, frame)
 
 
 def test_the_reason_names_what_is_wrong() -> None:

@@ -26,6 +26,16 @@ from tmstream.store import integrity, schema
 from tmstream.store.project import Clip, NewExample, Project
 
 path, rounds, random_ = Path(sys.argv[1]), int(sys.argv[2]), random.Random(int(sys.argv[3]))
+if sys.argv[4] == "hasty":
+    # A store that acknowledges as soon as it has been asked, and writes when it finds the time.
+    from concurrent.futures import ThreadPoolExecutor
+    add, later = Project.add, []
+    def hasty(self, examples):
+        if not later:
+            later.append(ThreadPoolExecutor(1))
+        later[0].submit(add, self, examples)
+        return [one.id for one in examples]
+    Project.add = hasty
 acknowledged, lost, unacknowledged = [], [], 0
 for round_ in range(rounds):
     out, into = os.pipe()
@@ -70,6 +80,17 @@ from tmstream.store.project import Clip, NewExample, Project
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 path, limit = Path(sys.argv[1]), int(sys.argv[2])
+if sys.argv[3] == "hopeful":
+    add = Project.add
+    def hopeful(self, examples):
+        try:
+            return add(self, examples)
+        except StoreError:
+            if not errors:
+                errors.append("none was told")
+                return [one.id for one in examples]  # "it will go well"
+            raise
+    Project.add = hopeful
 acknowledged, errors = [], []
 project = Project.open(path, create=True)
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
@@ -104,28 +125,53 @@ def run(script: str, *arguments: object) -> dict[str, object]:
     return json.loads(done.stdout)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
-def test_killed_25_times_while_recording(tmp_path: Path) -> None:
-    told = run(KILLER, tmp_path / "show.tms", 25, 20261121)
-    assert told["lost"] == []
+def check_kills(path: Path, rounds: int, store: str) -> None:
+    """Kill a recorder again and again: all that was acknowledged is there, and whole."""
+    told = run(KILLER, path, rounds, 20261121, store)
+    assert told["acknowledged"] >= rounds
+    assert told["lost"] == [], "acknowledged and lost"
     assert told["whole"]
     assert told["notices"] == []
-    assert told["acknowledged"] >= 25
     # One example a round may have been stored without the acknowledgement getting out.
-    assert told["stored"] - told["acknowledged"] <= 25
+    assert told["stored"] - told["acknowledged"] <= rounds
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
+def test_p1_killed_25_times_while_recording(tmp_path: Path) -> None:
+    check_kills(tmp_path / "show.tms", 25, "ours")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
+def test_p1_control_a_store_that_acknowledges_before_the_commit_is_found_out(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(AssertionError, match="acknowledged and lost"):
+        check_kills(tmp_path / "show.tms", 3, "hasty")
+
+
+def check_refused_writes(path: Path, limit: int, store: str) -> None:
+    """Let the files grow up to a byte and no further: an error each time, and nothing is lost."""
+    told = run(FULL, path, limit, store)
+    assert len(told["errors"]) == 3, "the limit was never reached"
+    assert told["readable"] == told["acknowledged"][:-1], "acknowledged and lost"
+    assert told["stored"] == told["acknowledged"]
+    assert told["notices"] == []
+    assert all("show.tms" in error for error in told["errors"]), "which file, and what to do"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs RLIMIT_FSIZE")
 @pytest.mark.parametrize("limit", [*range(40_000, 60_000, 4_000), 150_003, 1_200_000])
-def test_when_the_files_cannot_grow(tmp_path: Path, limit: int) -> None:
-    told = run(FULL, tmp_path / "show.tms", limit)
-    assert len(told["errors"]) == 3, "the limit was never reached"
-    assert told["readable"] == told["acknowledged"][:-1]
-    assert told["stored"] == told["acknowledged"]
-    assert told["notices"] == []
+def test_p3_when_the_files_cannot_grow(tmp_path: Path, limit: int) -> None:
+    check_refused_writes(tmp_path / "show.tms", limit, "ours")
 
 
-def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="needs RLIMIT_FSIZE")
+def test_p3_control_a_store_that_acknowledges_a_failed_write_is_found_out(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="acknowledged and lost"):
+        check_refused_writes(tmp_path / "show.tms", 150_003, "hopeful")
+
+
+def test_p3_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)]

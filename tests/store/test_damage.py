@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tmstream.core.errors import StoreError
-from tmstream.store import backups, integrity, schema
+from tmstream.store import backups, integrity, rows, schema
 from tmstream.store.database import Database
 from tmstream.store.project import Change, Clip, NewExample, Project
 
@@ -72,13 +72,14 @@ def look(path: Path) -> tuple[str, object]:
         return "error", str(error)
 
 
-def test_a_turned_bit_never_loads_silently(tmp_path: Path) -> None:
-    path = tmp_path / "a.tms"
+def check_turned_bits(folder: Path, turns: int) -> None:
+    """Turn bits of a project one by one: each is found, or changed nothing."""
+    path = folder / "a.tms"
     before = life(path)
     good = path.read_bytes()
     rng = random.Random(5)
     noticed = 0
-    for _ in range(250):
+    for _ in range(turns):
         data = bytearray(good)
         position = rng.randrange(len(data))
         data[position] ^= 1 << rng.randrange(8)
@@ -86,11 +87,42 @@ def test_a_turned_bit_never_loads_silently(tmp_path: Path) -> None:
         answer, told = look(path)
         noticed += answer == "error"
         assert answer == "error" or told == before, f"bit at byte {position} loaded silently"
-    assert noticed > 50, "the rest fell on unused bytes"
+    assert noticed > turns / 5, "the rest fell on unused bytes"
+
+
+def test_p10_a_turned_bit_never_loads_silently(tmp_path: Path) -> None:
+    check_turned_bits(tmp_path, 250)
+
+
+def test_p10_control_a_store_without_checksums_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def believing(check: Callable[..., None]) -> Callable[..., None]:
+        """SQLite's own checks stay; what we wrote beside each row is not looked at."""
+        return lambda db, path: db.execute("PRAGMA integrity_check(1)").fetchone() and None
+
+    monkeypatch.setattr(integrity, "check_all", believing(integrity.check_all))
+    monkeypatch.setattr(integrity, "check_living", believing(integrity.check_living))
+    monkeypatch.setattr(rows, "check_vector", lambda data, crc: None)
+    monkeypatch.setattr(rows, "row_crc", lambda *fields: Anything(schema.row_crc(*fields)))
+    with pytest.raises(AssertionError, match="loaded silently"):
+        check_turned_bits(tmp_path, 250)
+
+
+class Anything(int):
+    """A checksum that equals every other."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    __hash__ = int.__hash__
 
 
 @pytest.mark.parametrize("tenths", range(10))
-def test_a_file_cut_short_never_loads_silently(tmp_path: Path, tenths: int) -> None:
+def test_p10_a_file_cut_short_never_loads_silently(tmp_path: Path, tenths: int) -> None:
     path = tmp_path / "a.tms"
     life(path)
     good = path.read_bytes()
@@ -137,7 +169,7 @@ def damage(path: Path, where: bytes) -> None:
     path.write_bytes(data)
 
 
-def test_the_newest_good_backup_takes_its_place(tmp_path: Path, example: New) -> None:
+def test_p10_the_newest_good_backup_takes_its_place(tmp_path: Path, example: New) -> None:
     path = tmp_path / "a.tms"
     with_backup(path, example)
     damage(path, example("lost").vector.tobytes())

@@ -44,22 +44,53 @@ pathlib.Path(sys.argv[1]).write_text(json.dumps(
 """
 
 
-def test_p8_an_exhibit_attempts_nothing_beyond_loopback(tmp_path: Path) -> None:
+#: A node that asks a far machine the time, every now and then.
+CALLS_HOME = """
+import socket, sys
+from tmstream.broadcast.console import Console
+write = Console.write
+async def curious(self, packet):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+        try:
+            out.sendto(b"what time is it?", ("192.0.2.1", 123))
+        except OSError:
+            pass
+Console.write = curious
+Console.write_from = lambda self, giver, packet: curious(self, packet)
+from tmstream.cli import main
+sys.argv[0] = "tmstream"
+main()
+"""
+
+
+def check_stays_home(folder: Path, line: list[str], seconds: float) -> None:
+    """Run an exhibit, end it, and count what it tried to send."""
     can = subprocess.run(["unshare", "-rn", "ip", "link"], capture_output=True, check=False)
     if can.returncode:
         pytest.skip("this machine lets nobody make a namespace without a network")
-    (tmp_path / "p.yaml").write_text(
+    (folder / "p.yaml").write_text(
         "server: {port: 0}\nproject: p.tms\nrealtime: true\nnodes:\n"
         "  mic: {type: synthetic, sounds: [clap], every_s: 1.0}\n"
         "  s: {type: audio_embedding, from: mic}\n  h: {type: knn, from: s}\n"
         "  e: {type: events, from: h}\n  out: {type: websocket, from: [h, e]}\n"
+        "  text: {type: console, from: h}\n"
     )
-    told = tmp_path / "told.json"
-    line = ["unshare", "-rn", sys.executable, "-c", INSIDE, str(told), "8"]
-    line += command("kiosk", str(tmp_path / "p.yaml"))
-    subprocess.run(line, check=True, timeout=60)
+    told = folder / "told.json"
+    inside = [sys.executable, "-c", INSIDE, str(told), str(seconds), *line]
+    subprocess.run(["unshare", "-rn", *inside], check=True, timeout=60)
     found = json.loads(told.read_text())
     assert found["ran"]
     assert found["status"] == 0
     assert found["control"] > 0  # the kernel does count: this is what an attempt looks like
-    assert found["attempts"] == 0
+    assert found["attempts"] == 0, "it tried to reach somebody"
+
+
+def test_p8_an_exhibit_attempts_nothing_beyond_loopback(tmp_path: Path) -> None:
+    check_stays_home(tmp_path, command("kiosk", str(tmp_path / "p.yaml")), 8)
+
+
+def test_p8_control_an_exhibit_that_calls_home_is_caught(tmp_path: Path) -> None:
+    line = command("kiosk", str(tmp_path / "p.yaml"))
+    home = [sys.executable, "-c", CALLS_HOME, *line[line.index("kiosk") :]]
+    with pytest.raises(AssertionError, match="it tried to reach somebody"):
+        check_stays_home(tmp_path, home, 6)

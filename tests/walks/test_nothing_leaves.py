@@ -143,20 +143,26 @@ def needs_namespaces():
         pytest.skip(f"no user namespaces here: {tried.stderr.decode().strip()}")
 
 
+def check_nothing_left(made):
+    """Say what the recorders caught."""
+    assert made["caught"] == [], "something left"
+
+
 @pytest.mark.usefixtures("needs_namespaces")
-def test_the_recorder_catches_mediapipe_with_its_guards_off(tmp_path):
+def test_p8_control_mediapipe_with_its_guards_off_is_caught(tmp_path):
     made = inside_a_network_of_its_own(UNGUARDED, tmp_path, 60)
     assert "closed" in made["said"], made
-    assert made["caught"], "the control sent nothing, so the watch below proves nothing"
+    with pytest.raises(AssertionError, match="something left"):
+        check_nothing_left(made)
 
 
 @pytest.mark.usefixtures("needs_namespaces")
 @pytest.mark.timeout(FULL_S + 120)
-def test_nothing_leaves_while_the_engine_runs_and_when_it_ends(tmp_path):
+def test_p8_nothing_leaves_while_the_engine_runs_and_when_it_ends(tmp_path):
     path = tmp_path / "watched.yaml"
     path.write_text(PIPELINE)
     work = textwrap.dedent(GUARDED).format(path=str(path), seconds=WATCH_S)
     made = inside_a_network_of_its_own(work, tmp_path, WATCH_S + 60)
     assert made["ended"] == 0, made["complained"]
     assert '"prediction"' in made["said"], "the landmark processes gave no answer"
-    assert made["caught"] == []
+    check_nothing_left(made)

@@ -33,7 +33,7 @@ from tmstream.store.project import NewExample, Project
 module.MIN_FREE_BYTES = 0
 project = Project.open(Path(sys.argv[1]), create=True)
 if sys.argv[2] == "careless":
-    project._writer(lambda db: db.execute("PRAGMA synchronous=OFF") and None)
+    project._database.run(lambda db: db.execute("PRAGMA synchronous=OFF") and None)
 for number in range(100_000):
     (kept,) = project.add([NewExample("clap", "audio", np.full(320, number, np.float32), "t", id=f"e{number}")])
     print(kept, flush=True)
@@ -66,6 +66,7 @@ def cut(folder: Path, care: str, seed: int) -> tuple[list[str], list[str] | None
         with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as writer:
             assert writer.stdout is not None
             first = writer.stdout.readline().strip()
+            assert first, "the writer failed"
             time.sleep(random.Random(seed).uniform(0.2, 1.0))
             writer.send_signal(signal.SIGSTOP)
             shutil.copyfile(image, copy)
@@ -95,22 +96,47 @@ def _may_mount(tmp_path: Path) -> None:
     done("umount", tmp_path / "try")
 
 
+def check_cuts(folder: Path, care: str, cuts: int) -> None:
+    """Cut the power again and again: all that was acknowledged is found."""
+    acknowledged, lost = 0, 0
+    for seed in range(cuts):
+        said, found = cut(folder, care, seed)
+        lost += len(set(said) - set(found or ()))
+        acknowledged += len(said)
+    assert acknowledged > 10 * cuts
+    assert lost == 0, "acknowledged and lost"
+
+
 @pytest.mark.usefixtures("_may_mount")
 def test_p2_what_was_acknowledged_survives_a_power_cut(tmp_path: Path) -> None:
-    acknowledged = 0
-    for seed in range(CUTS):
-        said, found = cut(tmp_path, "careful", seed)
-        assert found is not None
-        assert set(said) - set(found) == set()
-        acknowledged += len(said)
-    assert acknowledged > 10 * CUTS
+    check_cuts(tmp_path, "careful", CUTS)
 
 
 @pytest.mark.usefixtures("_may_mount")
-def test_p2_the_cut_does_lose_what_is_not_on_the_disk(tmp_path: Path) -> None:
-    """The control: a store that does not wait for the disk loses examples here."""
-    lost = 0
-    for seed in range(3):
-        said, found = cut(tmp_path, "careless", seed)
-        lost += len(set(said) - set(found or ()))
-    assert lost > 0
+def test_p2_control_a_store_that_does_not_wait_for_the_disk_is_found_out(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="acknowledged and lost"):
+        check_cuts(tmp_path, "careless", 2)
+
+
+def check_waits_for_the_disk(project: Project) -> None:
+    """What a power cut cannot show where nobody may mount: the writer asks for every flush."""
+    asked = project._database.run(
+        lambda db: [db.execute(f"PRAGMA {one}").fetchone()[0] for one in PRAGMAS]
+    )
+    assert dict(zip(PRAGMAS, asked, strict=True)) == PRAGMAS
+
+
+PRAGMAS = {"journal_mode": "wal", "synchronous": 2}
+
+
+def test_p2_the_writer_waits_for_the_disk(tmp_path: Path) -> None:
+    with Project.open(tmp_path / "p.tms", create=True) as project:
+        check_waits_for_the_disk(project)
+
+
+@pytest.mark.parametrize("careless", ["OFF", "NORMAL"])
+def test_p2_control_a_writer_that_does_not_is_found_out(tmp_path: Path, careless: str) -> None:
+    with Project.open(tmp_path / "p.tms", create=True) as project:
+        project._database.run(lambda db: db.execute(f"PRAGMA synchronous={careless}") and None)
+        with pytest.raises(AssertionError):
+            check_waits_for_the_disk(project)

@@ -1,433 +1,177 @@
-"""Promises of an exhibit, each with a positive control that shows the test can fail.
+"""What an unattended engine promises, the tests that hold it to that, and what proves each can fail.
 
-Kept elsewhere: P1 and P3 (an acknowledged example) and P10 (a damaged project) in ``tests/store``,
-P10 (a damaged model) in ``tests/backends/test_models.py``, P6 and P7 (clients and strangers) in
-``tests/server``, P8 (nothing leaves) in ``test_nothing_leaves.py``. Long form: ``make soak``.
+A control runs the same check on something broken on purpose and must see it fail. ``make test`` is
+the short form; ``make soak`` the long one of P3, P4, P6, P9 and P11.
 """
 
 from __future__ import annotations
 
 import ast
-import asyncio
-import json
-import os
 import re
-import signal
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import NamedTuple
 
-import numpy as np
 import pytest
 
-from benchmarks.faults import PLUGS, FaultyMicrophone, FaultyPerson, Plug
-from benchmarks.soak import Sample, judge_samples
-from tmstream.capture.synthetic import Synthetic
-from tmstream.core.packet import Audio, Landmarks, Packet, Scores, Status
-from tmstream.core.services import Commands
-from tmstream.engine import graph as graphs
-from tmstream.engine import restart
-from tmstream.engine import run as running
-from tmstream.engine.registry import Registry
-from tmstream.engine.spec import parse
-from tmstream.lab.kiosk import command
-from tmstream.lab.performer import teach_performer
-from tmstream.store.history import History
-from tmstream.store.project import Project
+TESTS = Path(__file__).resolve().parents[1]
 
-ROOT = Path(__file__).resolve().parents[2]
-SEEN: list[tuple[float, str, Any]] = []
+TABLE = """
+P1  An acknowledged example survives kill -9: 25 kills at random instants, none lost, file whole.
+    test     store/test_crash.py::test_p1_killed_25_times_while_recording
+    control  store/test_crash.py::test_p1_control_a_store_that_acknowledges_before_the_commit_is_found_out
+
+P2  ... and a power cut: what an ext4 image holds at a random instant (root), and every flush asked for.
+    test     walks/test_power_cut.py::test_p2_what_was_acknowledged_survives_a_power_cut
+    control  walks/test_power_cut.py::test_p2_control_a_store_that_does_not_wait_for_the_disk_is_found_out
+    test     walks/test_power_cut.py::test_p2_the_writer_waits_for_the_disk
+    control  walks/test_power_cut.py::test_p2_control_a_writer_that_does_not_is_found_out
+
+P3  Full disk: a clear error, predictions go on, nothing acknowledged is lost.
+    test     store/test_crash.py::test_p3_when_the_files_cannot_grow
+    test     store/test_crash.py::test_p3_a_full_disk
+    control  store/test_crash.py::test_p3_control_a_store_that_acknowledges_a_failed_write_is_found_out
+    test     walks/test_full_disk.py::test_p3_predicting_goes_on_when_the_disk_is_full
+    control  walks/test_full_disk.py::test_p3_control_a_node_that_needs_the_disk_is_found_out
+
+P4  A device that is lost is told within 3 s, is back within 5 s of its return; no other notices.
+    test     walks/test_lost_devices.py::test_p4_a_lost_device_is_said_and_comes_back_and_the_other_never_notices
+    test     walks/test_lost_devices.py::test_p4_the_moment_a_fault_is_noticed_it_is_told
+    control  walks/test_lost_devices.py::test_p4_control_a_source_that_does_it_wrong_is_found_out
+    test     walks/test_lost_devices.py::test_p4_back_within_five_seconds_however_long_it_was_away
+    control  walks/test_lost_devices.py::test_p4_control_a_patience_of_thirty_seconds_is_found_out
+    test     walks/test_vision_faults.py::test_p4_sound_is_undisturbed_and_vision_is_back_within_five_seconds
+    control  walks/test_vision_faults.py::test_p4_control_a_landmark_process_that_is_not_replaced_is_found_out
+    test     capture/test_camera.py::test_a_camera_that_hangs_or_dies_is_a_device_error
+    test     capture/test_microphone.py::test_a_microphone_that_is_pulled_out_is_noticed_and_comes_back
+
+P5  Bad input never kills and never yields an answer: sound, pictures, landmarks, messages, files.
+    test     walks/test_bad_input.py::test_p5_nonsense_says_nothing_and_the_next_sound_is_heard
+    control  walks/test_bad_input.py::test_p5_control_a_nan_that_is_let_through_is_found_out
+    control  walks/test_bad_input.py::test_p5_control_an_answer_that_is_repeated_is_found_out
+    test     walks/test_bad_input.py::test_p5_a_picture_that_is_none_says_nothing_and_the_next_person_is_seen
+    control  walks/test_bad_input.py::test_p5_control_a_person_shown_again_is_found_out
+    test     server/test_session.py::test_p5_any_text_is_a_command_or_a_refusal
+    control  server/test_session.py::test_p5_control_the_parser_everybody_has_is_found_out
+    test     backends/test_landmarker.py::test_a_bad_frame_never_reaches_the_graph
+    test     server/test_slow_clients.py::test_ten_thousand_frames_of_anything_leave_the_engine_as_it_was
+    test     store/test_exchange.py::test_hostile_archives_change_nothing
+    test     store/test_history.py::test_a_bomb_as_landmarks_is_refused
+
+P6  Five clients who never read, 60 Hz x 20 kB: p99 < 50 ms, < 32 MB, evicted < 5 s, shutdown < 5 s.
+    test     server/test_slow_clients.py::test_p6_five_that_never_read_are_cut_off_and_delay_nobody
+    control  server/test_slow_clients.py::test_p6_control_a_server_that_waits_for_everybody_is_found_out
+    test     server/test_slow_clients.py::test_p6_memory_stays_small_at_any_rate
+    control  server/test_slow_clients.py::test_p6_control_a_server_that_keeps_all_for_them_is_found_out
+    test     server/test_slow_clients.py::test_p6_stopping_does_not_wait_for_those_who_never_read
+    control  server/test_slow_clients.py::test_p6_control_a_server_that_says_goodbye_first_is_found_out
+
+P7  No stranger trains, deletes or sees the camera; Host x Origin x role x message; no token in a log.
+    test     server/test_policy.py::test_p7_each_message_for_each_role
+    control  server/test_policy.py::test_p7_control_each_hole_in_the_table_is_found
+    test     server/test_policy.py::test_p7_each_host
+    test     server/test_door.py::test_p7_every_host_on_every_route
+    control  server/test_policy.py::test_p7_control_a_careless_comparison_of_hosts_is_found_out
+    test     server/test_policy.py::test_p7_each_origin
+    test     server/test_door.py::test_p7_every_origin_at_the_socket_and_what_a_token_can_make_of_it
+    control  server/test_policy.py::test_p7_control_a_door_that_lets_a_page_in_is_found_out
+    test     server/test_door.py::test_p7_every_message_of_every_role_reaches_its_handler_only_if_it_may
+    control  server/test_door.py::test_p7_control_a_message_that_gets_through_is_found_out
+    test     server/test_door.py::test_p7_the_log_of_it_all_holds_no_secret
+    control  server/test_door.py::test_p7_control_a_door_that_logs_what_it_is_shown_is_found_out
+    test     broadcast/test_sinks.py::test_p7_the_cameras_picture_goes_to_those_on_this_machine_who_asked_and_may
+    control  broadcast/test_sinks.py::test_p7_control_a_hub_that_shows_it_to_everybody_is_found_out
+
+P8  Nothing leaves the machine: 75 s where TMSTREAM_REQUIRE is set (8 s elsewhere), and the end.
+    test     walks/test_nothing_leaves.py::test_p8_nothing_leaves_while_the_engine_runs_and_when_it_ends
+    control  walks/test_nothing_leaves.py::test_p8_control_mediapipe_with_its_guards_off_is_caught
+    test     walks/test_kiosk_stays_home.py::test_p8_an_exhibit_attempts_nothing_beyond_loopback
+    control  walks/test_kiosk_stays_home.py::test_p8_control_an_exhibit_that_calls_home_is_caught
+
+P9  Clock jumps are harmless: only the monotonic clock decides anything.
+    test     walks/test_turned_clock.py::test_p9_only_names_and_dates_come_from_the_wall_clock
+    control  walks/test_turned_clock.py::test_p9_control_a_decision_by_the_date_is_found
+    test     walks/test_turned_clock.py::test_p9_a_turned_clock_changes_no_answer
+    control  walks/test_turned_clock.py::test_p9_control_a_source_that_stamps_with_the_date_is_found_out
+
+P10 A corrupt model or project is reported, never loaded; the last good one runs.
+    test     store/test_damage.py::test_p10_a_turned_bit_never_loads_silently
+    test     store/test_damage.py::test_p10_a_file_cut_short_never_loads_silently
+    test     store/test_damage.py::test_p10_the_newest_good_backup_takes_its_place
+    control  store/test_damage.py::test_p10_control_a_store_without_checksums_is_found_out
+    test     backends/test_models.py::test_p10_a_flipped_bit_is_reported_and_never_loaded
+    control  backends/test_models.py::test_p10_control_a_lookup_without_the_hash_is_found_out
+
+P11 A day without growth: memory, threads, descriptors, processes and tasks over forty restarts.
+    test     walks/test_growth.py::test_p11_forty_restarts_of_a_device_leave_nothing_behind
+    control  walks/test_growth.py::test_p11_control_what_forty_restarts_leave_is_found
+    test     walks/test_growth.py::test_p11_a_flat_day_is_called_flat
+    control  walks/test_growth.py::test_p11_control_the_soak_calls_a_growing_day_grown
+
+P12 It predicts within 10 s of its start with no network, no camera or no microphone.
+    test     walks/test_start.py::test_p12_it_answers_within_ten_seconds_whatever_is_missing
+    control  walks/test_start.py::test_p12_control_a_start_that_waits_is_found_out
+"""
 
 
-@dataclass
-class Eye:
-    """Remembers when what arrived."""
+class Row(NamedTuple):
+    """One line of the table."""
 
-    takes: ClassVar[tuple[type, ...]] = (Scores, Landmarks, Audio, Status)
-
-    async def write_from(self, giver: str, packet: Packet[Any]) -> None:
-        SEEN.append((time.perf_counter(), giver, packet))
-
-    async def write(self, packet: Packet[Any]) -> None:
-        raise AssertionError("the engine names the giver")
+    promise: str
+    kind: str  #: test or control
+    name: str
 
 
-BAD: list[Any] = [
-    np.full((320, 1), np.nan), np.full((320, 1), np.inf), np.full((320, 1), -np.inf), np.full((320, 1), 1e30),
-    np.zeros((0, 1)), np.ones((1, 1)), np.full((320, 1), 1e-42), np.where(np.arange(320)[:, None] == 7, np.nan, 0.1),
-]  # fmt: skip
+def rows_of(table: str) -> list[Row]:
+    rows, promise = [], ""
+    for line in table.splitlines():
+        if found := re.match(r"(P\d+) ", line):
+            promise = found[1]
+        elif line.strip():
+            kind, name = line.split()
+            rows.append(Row(promise, kind, name))
+    return rows
 
 
-@dataclass
-class Garbled:
-    """A good performance with nonsense in the middle, or the nonsense alone."""
-
-    gives: ClassVar[tuple[type, ...]] = (Audio,)
-    bad: int = 0
-    alone: bool = False
-
-    async def packets(self) -> AsyncIterator[Packet[Any]]:
-        blocks = 0
-        async for packet in Synthetic(
-            sounds=["clap", "whistle"], every_s=2.0, seconds=8.0, seed=5
-        ).packets():
-            # Some nonsense lasts a second and a half, so that it is not lost in one window.
-            nonsense = self.alone or 100 <= blocks < 175
-            data = Audio(BAD[self.bad].astype(np.float32), 16000) if nonsense else packet.data
-            yield Packet(packet.t_us, data)
-            blocks += 1
-
-
-REGISTRY = Registry(
-    {
-        **Registry.installed().known,
-        "faulty_microphone": FaultyMicrophone,
-        "faulty_person": FaultyPerson,
-        "garbled": Garbled,
-        "eye": Eye,
+@cache
+def functions_there_are() -> set[str]:
+    """Return every test function as the table writes it."""
+    return {
+        f"{path.relative_to(TESTS).as_posix()}::{node.name}"
+        for path in TESTS.rglob("test_*.py")
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
     }
-)
 
 
-@pytest.fixture(autouse=True)
-def _clean() -> None:
-    SEEN.clear()
-    PLUGS.clear()
+def check_table(rows: list[Row], there: set[str]) -> None:
+    """Each promise has both, each name is a test, each test that says it is of a promise is here."""
+    for number in range(1, 13):
+        kinds = [row.kind for row in rows if row.promise == f"P{number}"]
+        assert {"test", "control"} == set(kinds), f"P{number} has {kinds}"
+    assert not [row.name for row in rows if row.name not in there], "no such test"
+    for row in rows:
+        assert ("_control_" in row.name) == (row.kind == "control"), row.name
+    named = {name for name in there if re.search(r"::test_p\d+_control_", name)}
+    assert not named - {row.name for row in rows}, "a control that the table leaves out"
+    for row in rows:
+        of = re.search(r"::test_(p\d+)_", row.name)
+        assert of is None or of[1].upper() == row.promise, row.name
 
 
-@pytest.fixture(scope="module")
-def taught(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    folder = tmp_path_factory.mktemp("taught")
-    pipeline = parse(
-        "nodes: {mic: {type: synthetic}, s: {type: audio_embedding, from: mic}, h: {type: knn, from: s}, o: {type: console, from: h}}"
-    )
-    with Project.open(folder / "p.tms", create=True) as project:
-        teach_performer(project, pipeline, REGISTRY, ["clap", "whistle"])
-        yield project
+def test_every_promise_has_a_test_and_a_control_that_exist() -> None:
+    check_table(rows_of(TABLE), functions_there_are())
 
 
-def house(
-    text: str, *services: object, during: Callable[[], Awaitable[None]] | None = None
-) -> None:
-    """Run a pipeline until it is dry, or until ``during`` has ended."""
-
-    async def live() -> None:
-        stop = asyncio.Event()
-        graph = graphs.build(parse(text), REGISTRY)
-        engine = asyncio.create_task(
-            running.run(graph, (Commands(), History(), *services), stop=stop)
-        )
-        if during is not None:
-            acting = asyncio.create_task(during())
-            await asyncio.wait([engine, acting], return_when=asyncio.FIRST_COMPLETED)
-            stop.set()
-            await acting
-        await engine
-
-    asyncio.run(asyncio.wait_for(live(), 60))
+@pytest.mark.parametrize("lost", range(len(rows_of(TABLE))))
+def test_a_row_that_names_nothing_is_found(lost: int) -> None:
+    rows = rows_of(TABLE)
+    with pytest.raises(AssertionError, match="no such test"):
+        check_table(rows, functions_there_are() - {rows[lost].name})
 
 
-async def until(done: Callable[[], bool], most_s: float) -> float:
-    """Return how long it took until ``done``; fail when it took too long."""
-    began = time.perf_counter()
-    while not done():
-        waited = time.perf_counter() - began
-        assert waited < most_s, f"not within {most_s} s"
-        await asyncio.sleep(0.01)
-    return time.perf_counter() - began
-
-
-# --- P4: a device is lost, and comes back -------------------------------------------------------
-
-TWO = """
-nodes:
-  mic: {type: faulty_microphone}
-  cam: {type: faulty_person, fps: 30}
-  out: {type: eye, from: [mic, cam]}
-"""
-
-
-def state_of(name: str) -> str:
-    statuses = [packet.data for _, _, packet in SEEN if isinstance(packet.data, Status)]
-    return statuses[-1].nodes[name].state if statuses else ""
-
-
-def count(giver: str) -> int:
-    return sum(one == giver for _, one, _ in SEEN)
-
-
-def longest_pause_s(giver: str) -> float:
-    times = [at for at, one, _ in SEEN if one == giver]
-    return float(np.diff(times).max())
-
-
-@pytest.mark.parametrize("how", ["gone", "silent"])
-@pytest.mark.parametrize(("lost", "other"), [("mic", "cam"), ("cam", "mic")])
-def test_p4_a_lost_device_is_said_and_comes_back_and_the_other_never_notices(
-    lost: str, other: str, how: Any
-) -> None:
-    async def act() -> None:
-        await until(lambda: count("mic") > 20 and count("cam") > 10, 10)
-        PLUGS[lost].state = how
-        # Two seconds of nothing, to be sure; then the next status says it. Half a second is for a
-        # busy machine.
-        await until(lambda: state_of(lost) == "waiting", 3.0 + 0.5)
-        assert state_of(other) == "running"
-        before = count(lost)
-        PLUGS[lost].state = "well"
-        await until(lambda: count(lost) > before, 5)
-        await until(lambda: state_of(lost) == "running", 3)
-
-    house(TWO, during=act)
-    assert longest_pause_s(other) < 1.0
-    assert longest_pause_s(lost) > 1.5  # the control: this measure sees a device that was away
-
-
-def test_p4_back_within_five_seconds_however_long_it_was_away() -> None:
-    patience = restart.Patience()
-    waits = [patience.wait_s() for _ in range(1000)]
-    assert max(waits) + 1.0 < 5.0  # a second to open it
-
-
-def test_p4_a_microphone_that_gives_only_zeros_says_so() -> None:
-    async def act() -> None:
-        await until(lambda: count("mic") > 5, 10)
-        assert message() is None
-        PLUGS["mic"].state = "zeros"
-        await until(lambda: "only zeros" in str(message()), 5)
-        PLUGS["mic"].state = "well"
-        await until(lambda: message() is None, 3)
-
-    def message() -> str | None:
-        statuses = [packet.data for _, _, packet in SEEN if isinstance(packet.data, Status)]
-        return statuses[-1].nodes["mic"].message if statuses else None
-
-    house(TWO, during=act)
-
-
-# --- P5: bad input never kills, and never yields an answer ----------------------------------------
-
-HEARS = """
-nodes:
-  mic: {type: garbled, %s}
-  s: {type: audio_embedding, from: mic}
-  h: {type: knn, from: s}
-  e: {type: events, from: h}
-  out: {type: eye, from: h}
-"""
-
-
-def answers() -> list[tuple[int, str]]:
-    """The labels said, with the start of their evidence."""
-    found = [(p.t_us, p.data) for _, _, p in SEEN if isinstance(p.data, Scores)]
-    return [(t_us, scores.label) for t_us, scores in found if scores.label is not None]
-
-
-@pytest.mark.parametrize("bad", range(len(BAD)))
-def test_p5_nonsense_says_nothing_and_the_next_sound_is_heard(bad: int, taught: Project) -> None:
-    house(HEARS % f"bad: {bad}, alone: true", taught)
-    assert answers() == []
-    SEEN.clear()
-    house(HEARS % f"bad: {bad}", taught)
-    said = answers()
-    before = {label for t_us, label in said if t_us < 1_900_000}
-    after = {label for t_us, label in said if t_us > 3_900_000}
-    assert before == {"clap"}  # the control: this head does answer
-    assert after == {"clap", "whistle"}
-    for _, _, packet in SEEN:
-        if isinstance(packet.data, Scores):
-            assert np.isfinite([r.confidence for r in packet.data.results]).all()
-
-
-# --- P9: the wall clock may be turned ---------------------------------------------------------------
-
-#: Who may ask for the date, and what for. None of it decides anything but a name or an age on disk.
-WALL_CLOCK = {
-    "core/clock.py": "the offset that hello tells",
-}
-
-
-def asks_for_the_date(path: Path) -> bool:
-    """Whether a file reads the wall clock."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            name = f"{node.value.id}.{node.attr}"
-            if name in (
-                "time.time",
-                "time.time_ns",
-                "datetime.now",
-                "datetime.today",
-                "date.today",
-            ):
-                return True
-    return False
-
-
-def test_p9_rooms_and_engine_never_ask_for_the_date(tmp_path: Path) -> None:
-    rooms = (
-        "core",
-        "maths",
-        "engine",
-        "capture",
-        "window",
-        "features",
-        "embed",
-        "decide",
-        "broadcast",
-        "backends",
-        "server",
-    )
-    files = [one for room in rooms for one in (ROOT / "tmstream" / room).rglob("*.py")]
-    asking = {str(one.relative_to(ROOT / "tmstream")) for one in files if asks_for_the_date(one)}
-    assert asking <= set(WALL_CLOCK)
-    control = tmp_path / "x.py"
-    control.write_text("import time\nnow = time.time()\n")
-    assert asks_for_the_date(control)
-
-
-def test_p9_a_turned_clock_changes_no_answer(
-    taught: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    text = HEARS % "bad: 0"
-    house(text, taught)
-    told = answers()
-    SEEN.clear()
-    real, jumps = time.time_ns, iter(range(10**9))
-    asked: list[int] = []
-
-    def turned() -> int:
-        asked.append(1)
-        return real() + (-1) ** next(jumps) * 86400 * 10**9
-
-    monkeypatch.setattr(time, "time_ns", turned)
-    monkeypatch.setattr(time, "time", lambda: turned() / 1e9)
-    house(text, taught)
-    assert answers() == told
-    assert len(told) > 2
-
-
-# --- P11: nothing grows -----------------------------------------------------------------------------
-
-
-def day(growth_mb: float = 0.0, threads: float = 0.0, files: float = 0.0) -> list[Sample]:
-    rng = np.random.default_rng(0)
-    return [
-        Sample(float(t), 150 + growth_mb * t / 1800 + rng.normal(0, 0.5), round(12 + threads * t / 1800), round(30 + files * t / 1800))
-        for t in range(1800)
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("samples", "well"), [
-    (day(), [True, True, True]),
-    (day(growth_mb=40), [False, True, True]),
-    (day(threads=30), [True, False, True]),
-    (day(files=30), [True, True, False]),
-])  # fmt: skip
-def test_p11_the_soak_sees_a_leak(samples: list[Sample], well: list[bool]) -> None:
-    assert [row.met for row in judge_samples(samples, 16.0)] == well
-
-
-def test_p11_forty_restarts_of_a_device_leave_nothing_behind(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(restart.Patience, "wait_s", lambda self: 0.01)
-    monkeypatch.setattr("benchmarks.faults.SILENT_S", 0.01)
-    held: list[tuple[int, int]] = []
-
-    async def act() -> None:
-        await until(lambda: count("mic") > 5, 10)
-        plug: Plug = PLUGS["mic"]
-        for i in range(40):
-            opened, lost = plug.opened, plug.lost
-            plug.state = "silent"
-            await until(lambda n=lost: plug.lost > n, 5)
-            plug.state = "well"
-            await until(lambda n=opened: plug.opened > n, 5)
-            if i in (4, 39):
-                held.append((threading.active_count(), len(asyncio.all_tasks())))
-
-    house(TWO, during=act)
-    assert PLUGS["mic"].opened >= 41
-    (threads, tasks), (threads_after, tasks_after) = held
-    assert threads_after <= threads
-    assert tasks_after <= tasks + 1
-
-
-# --- P12: it predicts within ten seconds, whatever is missing ----------------------------------------
-
-PARTS = {
-    "no microphone": "  gone: {type: microphone, device: no such microphone}\n  s2: {type: audio_embedding, from: gone}\n",
-    "no camera": "  gone: {type: camera, device: no such camera}\n  s2: {type: image_embedding, from: gone}\n",
-    "no network": "",
-}
-
-
-@pytest.mark.parametrize("missing", list(PARTS))
-def test_p12_it_answers_within_ten_seconds_whatever_is_missing(
-    missing: str, tmp_path: Path
-) -> None:
-    heads = "[s, s2]" if PARTS[missing] else "s"
-    (tmp_path / "p.yaml").write_text(
-        "server: {port: 0}\nproject: p.tms\nrealtime: true\nnodes:\n"
-        "  mic: {type: synthetic, sounds: [clap], every_s: 1.0}\n  s: {type: audio_embedding, from: mic}\n"
-        + PARTS[missing]
-        + f"  h: {{type: knn, from: {heads}}}\n  out: {{type: websocket, from: h}}\n"
-    )
-    line = command("run", str(tmp_path / "p.yaml"), "--print", "--no-browser")
-    if missing == "no network":
-        can = subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False)
-        if can.returncode:
-            pytest.skip("this machine lets nobody make a namespace without a network")
-        # Loopback itself is there on every machine; a fresh namespace has it switched off.
-        line = [
-            "unshare",
-            "-rn",
-            "sh",
-            "-c",
-            'ip link set lo up 2>/dev/null; exec "$@"',
-            "sh",
-            *line,
-        ]
-    began = time.perf_counter()
-    with subprocess.Popen(
-        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as engine:
-        try:
-            assert engine.stdout is not None
-            guard = threading.Timer(40, engine.kill)
-            guard.start()
-            answered_s, waiting = None, missing == "no network"
-            for text in engine.stdout:
-                message = json.loads(text)
-                if (
-                    message["type"] == "prediction"
-                    and message["label"] is None
-                    and answered_s is None
-                ):
-                    answered_s = time.perf_counter() - began
-                if (
-                    message["type"] == "status"
-                    and message["nodes"].get("gone", {}).get("state") == "waiting"
-                ):
-                    waiting = True
-                if answered_s is not None and waiting:
-                    break
-            guard.cancel()
-        finally:
-            os.killpg(engine.pid, signal.SIGKILL)
-    assert answered_s is not None
-    assert answered_s < 10
-    assert waiting, "what is missing was not said"
-
-
-def test_p12_the_limit_is_kept_with_room_to_spare() -> None:
-    """The control: importing what a start needs is a part of those ten seconds that can be seen."""
-    code = "import time; b = time.perf_counter(); import tmstream.cli._compose, tmstream.engine.run; print(time.perf_counter() - b)"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert re.fullmatch(r"[\d.]+\n", found.stdout)
-    assert 0 < float(found.stdout) < 5
+@pytest.mark.parametrize("number", range(1, 13))
+def test_a_promise_without_its_control_is_found(number: int) -> None:
+    rows = [r for r in rows_of(TABLE) if (r.promise, r.kind) != (f"P{number}", "control")]
+    with pytest.raises(AssertionError, match=f"P{number} has"):
+        check_table(rows, functions_there_are())

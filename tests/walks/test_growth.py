@@ -1,0 +1,149 @@
+"""P11: nothing grows, shown in small by what ``make soak`` measures in large."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.faults import PLUGS, FaultyMicrophone
+from benchmarks.gauge import Sample, Verdict, children, judge_samples, look
+from tests.walks.house import count, house, registry, until
+from tmstream.core.packet import Packet
+from tmstream.engine import restart
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="measures through /proc")
+
+TWO = """
+nodes:
+  mic: {type: faulty_microphone}
+  cam: {type: faulty_person, fps: 30}
+  out: {type: eye, from: cam}
+"""
+RESTARTS = 40
+
+
+def check_flat(table: list[Verdict]) -> None:
+    """What both forms, the short and the long, must show."""
+    grown = [f"{row.what}: {row.found}" for row in table if not row.met]
+    assert not grown, f"grown: {grown}"
+
+
+def day(**growth: float) -> list[Sample]:
+    """Return half an hour of measures in which some fields grow by this much."""
+    rng = np.random.default_rng(0)
+    quiet = Sample(0.0, 150.0, 12, 30, 3, 400.0, 250.0)
+    noise = {"rss_mb": 0.5, "children_mb": 1.0, "eye_mb": 1.0}
+    made = []
+    for at in range(1800):
+        values = quiet._asdict() | {"at_s": float(at)}
+        for name, most in growth.items():
+            values[name] += most * at / 1800
+        for name, spread in noise.items():
+            values[name] += rng.normal(0, spread)
+        for name in ("threads", "files", "processes"):
+            values[name] = round(values[name])
+        made.append(Sample(**values))
+    return made
+
+
+def test_p11_a_flat_day_is_called_flat() -> None:
+    check_flat(judge_samples(day(), 16.0))
+
+
+@pytest.mark.parametrize(("field", "growth", "row"), [
+    ("rss_mb", 40, "memory grown"), ("eye_mb", 40, "landmark process grown"),
+    ("threads", 30, "threads"), ("files", 30, "files"), ("processes", 6, "processes"),
+])  # fmt: skip
+def test_p11_control_the_soak_calls_a_growing_day_grown(field: str, growth: int, row: str) -> None:
+    table = judge_samples(day(**{field: growth}), 16.0)
+    with pytest.raises(AssertionError, match=row):
+        check_flat(table)
+    assert sum(not one.met for one in table) == 1
+
+
+class Leaky(FaultyMicrophone):
+    """Leaves something behind each time it is opened."""
+
+    leave: Callable[[], object]
+
+    async def packets(self) -> AsyncIterator[Packet[Any]]:
+        type(self).leave()
+        async for packet in super().packets():
+            yield packet
+
+
+def check_restarts(monkeypatch: pytest.MonkeyPatch, **nodes: Any) -> None:
+    """Lose a device forty times and measure each time."""
+    monkeypatch.setattr(restart.Patience, "wait_s", lambda self: 0.01)
+    monkeypatch.setattr("benchmarks.faults.SILENT_S", 0.01)
+    samples: list[Sample] = []
+    tasks: list[int] = []
+
+    async def act() -> None:
+        await until(lambda: count("cam") > 5, 10)
+        plug = PLUGS["mic"]
+        for i in range(RESTARTS):
+            opened, lost = plug.opened, plug.lost
+            plug.state = "silent"
+            await until(lambda n=lost: plug.lost > n, 5)
+            plug.state = "well"
+            await until(lambda n=opened: plug.opened > n, 5)
+            samples.append(look(0.0)._replace(at_s=float(i)))
+            tasks.append(len(asyncio.all_tasks()))
+
+    house(TWO, during=act, nodes=registry(**nodes))
+    assert PLUGS["mic"].opened > RESTARTS
+    check_flat(judge_samples(samples, 1.0))
+    assert tasks[-1] <= tasks[RESTARTS // 2] + 1, "tasks were left"
+
+
+def test_p11_forty_restarts_of_a_device_leave_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    check_restarts(monkeypatch)
+
+
+@pytest.mark.parametrize("what", ["memory", "threads", "files", "processes", "tasks"])
+def test_p11_control_what_forty_restarts_leave_is_found(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[Any] = []
+    end = threading.Event()
+
+    def leave() -> None:
+        if what == "memory":
+            kept.append(bytearray(os.urandom(10**6)))
+        elif what == "threads":
+            kept.append(threading.Thread(target=end.wait))
+            kept[-1].start()
+        elif what == "files":
+            kept.append(Path(os.devnull).open())  # noqa: SIM115 - left open on purpose
+        elif what == "processes":
+            kept.append(subprocess.Popen(["true"]))  # dead, and nobody waits for it
+        else:
+            kept.append(asyncio.ensure_future(asyncio.Event().wait()))
+
+    monkeypatch.setattr(Leaky, "leave", staticmethod(leave), raising=False)
+    before = set(children())
+    try:
+        with pytest.raises(AssertionError, match=f"{what}.* (grown|->|left)|{what} were left"):
+            check_restarts(monkeypatch, faulty_microphone=Leaky)
+    finally:
+        end.set()
+        for one in kept:
+            if isinstance(one, threading.Thread):
+                one.join()
+            elif isinstance(one, subprocess.Popen):
+                one.wait()
+            elif hasattr(one, "close"):
+                one.close()
+    assert set(children()) <= before

@@ -146,7 +146,12 @@ def beside_tfjs(bank: Bank, query: Float32, add: Callable[[], None]) -> Iterator
     if browser is None:
         print("   no Node.js with npm: tfjs' knn-classifier is not compared")
         return
-    voting, adding = least(lambda: bank.ask(query, 5), lambda: (add(), bank.ask(query, 5)))
+
+    def add_then_vote() -> None:
+        add()
+        bank.ask(query, 5)
+
+    voting, adding = least(lambda: bank.ask(query, 5), add_then_vote)
     for what, ours, peer, goal in (
         ("vote", voting, browser["predict"], 40),
         ("add one, then vote", adding, browser["add"], 100),

@@ -211,12 +211,25 @@ def test_a_batch_is_undone_as_one(project: Project, example: New) -> None:
     project.add([example("snap")], batch="session 2")
     project.undo()
     assert project.labels() == ["before", "clap"]
-    assert project.undo() == '3 steps, the last: added 1 example of "clap"'
+    assert project.undo() == 'added 3 examples of "clap"'
     assert project.labels() == ["before"]
-    project.redo()
+    assert project.redo() == 'added 3 examples of "clap"'
     assert len(project.examples(label="clap")) == 3
     project.redo()
     assert project.labels() == ["before", "clap", "snap"]
+
+
+def test_a_batch_of_several_kinds_says_how_many_steps_it_was(
+    project: Project, example: New
+) -> None:
+    project.set_settings({"pipeline": "sound"}, batch="one")
+    project.add([example("clap"), example("snap")], batch="one")
+    assert project.undo() == 'added 2 examples of "clap", "snap"'
+    assert project.settings() == {}
+    project.redo()
+    project.set_settings({"pipeline": "mine"}, batch="one")
+    assert project.undo() == "3 steps, the last: set pipeline"
+    assert project.redo() == "3 steps, the last: set pipeline"
 
 
 def test_a_step_that_changes_nothing_leaves_no_trace(project: Project, example: New) -> None:

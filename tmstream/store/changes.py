@@ -19,6 +19,7 @@ from . import journal, rows
 from .journal import Patch
 from .records import Change, NewExample, checked_text
 from .schema import row_crc
+from .words import PAST, many, quoted, taught
 
 
 def add(
@@ -37,7 +38,7 @@ def add(
     rows.check_dimensions(db, examples)
     ids, new, known = rows.insert_examples(db, examples)
     show = new + known if revive else new
-    summary = f"{_PAST[verb]} {_many(len(show))} of {_labels(examples)}"
+    summary = taught(verb, len(show), (example.label for example in examples))
     patch = Patch(show=show, settings=dict(settings or {}) if show else {})
     return ids, journal.record(db, verb, summary, patch, batch)
 
@@ -54,20 +55,20 @@ def replace(
     ids, new, known = rows.insert_examples(db, examples)
     if known:
         raise InputError("an example made anew needs a new id")
-    summary = f"made {_many(len(new))} of {quoted(space)} anew"
+    summary = f"made {many(len(new))} of {quoted(space)} anew"
     return ids, journal.record(db, "replace", summary, Patch(show=new, hide=old))
 
 
 def delete(db: sqlite3.Connection, ids: Sequence[str]) -> tuple[None, Change]:
     """Hide examples; those already hidden stay so."""
     patch = Patch(hide=_seqs(db, ids))
-    return None, journal.record(db, "delete", f"deleted {_many(len(patch.hide))}", patch)
+    return None, journal.record(db, "delete", f"deleted {many(len(patch.hide))}", patch)
 
 
 def delete_label(db: sqlite3.Connection, label: str) -> tuple[None, Change]:
     """Hide a label with all its examples."""
     patch = Patch(hide=_labelled(db, label), settings=_scene(db, label, None))
-    summary = f"deleted {quoted(label)} with {_many(len(patch.hide))}"
+    summary = f"deleted {quoted(label)} with {many(len(patch.hide))}"
     return None, journal.record(db, "delete_label", summary, patch)
 
 
@@ -77,7 +78,7 @@ def rename_label(db: sqlite3.Connection, label: str, to: str) -> tuple[None, Cha
     patch = Patch(labels={to: _labelled(db, label)}, settings=_scene(db, label, to))
     taken = db.execute("SELECT 1 FROM example WHERE alive = 1 AND label = ?", (to,)).fetchone()
     verb = "merge" if taken and to != label else "rename"
-    summary = f"{_PAST[verb]} {quoted(label)} {'into' if verb == 'merge' else 'to'} {quoted(to)}"
+    summary = f"{PAST[verb]} {quoted(label)} {'into' if verb == 'merge' else 'to'} {quoted(to)}"
     return None, journal.record(db, verb, summary, patch)
 
 
@@ -85,7 +86,7 @@ def relabel(db: sqlite3.Connection, ids: Sequence[str], label: str) -> tuple[Non
     """Move examples to a label, new or known."""
     label = checked_text(label, "label")
     patch = Patch(labels={label: _seqs(db, ids)})
-    summary = f"moved {_many(len(set(ids)))} to {quoted(label)}"
+    summary = f"moved {many(len(set(ids)))} to {quoted(label)}"
     return None, journal.record(db, "relabel", summary, patch)
 
 
@@ -129,15 +130,6 @@ def restore(db: sqlite3.Connection, name: str) -> tuple[None, Change]:
     return None, journal.restore(db, row[1], f"restored {quoted(name)}")
 
 
-_PAST = {
-    "add": "added",
-    "import": "imported",
-    "rescue": "rescued",
-    "rename": "renamed",
-    "merge": "merged",
-}
-
-
 def _seqs(db: sqlite3.Connection, ids: Sequence[str]) -> list[int]:
     found = []
     for one in ids:
@@ -163,17 +155,3 @@ def _scene(db: sqlite3.Connection, label: str, to: str | None) -> dict[str, Any]
         return {}
     renamed = [to if one == label else one for one in active]
     return {"active_labels": list(dict.fromkeys(one for one in renamed if one is not None))}
-
-
-def quoted(text: str) -> str:
-    """Return ``text`` in quotes and otherwise as it is, so that `erase` finds it again."""
-    return f'"{text}"'
-
-
-def _many(count: int) -> str:
-    return "1 example" if count == 1 else f"{count} examples"
-
-
-def _labels(examples: Sequence[NewExample]) -> str:
-    labels = sorted({example.label for example in examples})
-    return ", ".join(map(quoted, labels[:3])) + (" ..." if len(labels) > 3 else "")

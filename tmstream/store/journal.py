@@ -18,6 +18,7 @@ from ..core.errors import InputError
 from .records import Change
 from .rows import read_examples
 from .schema import OP, ROW, Damaged, row_crc
+from .words import taught
 
 #: Settings that say how the show stands, not what was taught: no step of the journal, so no undo,
 #: redo or restore touches them. (Older projects may hold steps that did.)
@@ -154,7 +155,7 @@ def undo(db: sqlite3.Connection) -> tuple[str, Change]:
         op = read_op(db, parent.id)
     _, _, change = apply(db, compose(patches))
     set_state(db, "head", op.id)
-    return _described(done, len(patches)), change
+    return _described(db, done, patches, back=True), change
 
 
 def redo(db: sqlite3.Connection) -> tuple[str, Change]:
@@ -174,7 +175,7 @@ def redo(db: sqlite3.Connection) -> tuple[str, Change]:
         raise InputError("nothing to redo")
     _, _, change = apply(db, compose(patches))
     set_state(db, "head", op.id)
-    return _described(done, len(patches)), change
+    return _described(db, done, patches, back=False), change
 
 
 def restore(db: sqlite3.Connection, target: int, summary: str) -> Change:
@@ -324,5 +325,13 @@ def numbers(rows: Iterable[int]) -> str:
     return msgspec.json.encode(list(rows)).decode()
 
 
-def _described(op: Op, steps: int) -> str:
-    return op.summary if steps == 1 else f"{steps} steps, the last: {op.summary}"
+def _described(db: sqlite3.Connection, done: Op, patches: list[Patch], *, back: bool) -> str:
+    """Return what ``patches`` had done, or did: the sum of what they taught, when that is all."""
+    if len(patches) == 1:
+        return done.summary
+    come = [seq for patch in patches for seq in (patch.hide if back else patch.show)]
+    other = any(patch.labels or (patch.show if back else patch.hide) for patch in patches)
+    if other or not come or done.verb not in ("add", "import"):
+        return f"{len(patches)} steps, the last: {done.summary}"
+    query = "SELECT DISTINCT label FROM example WHERE seq IN (SELECT value FROM json_each(?))"
+    return taught(done.verb, len(come), (label for (label,) in db.execute(query, (numbers(come),))))

@@ -114,6 +114,7 @@ def test_p3_predicting_goes_on_when_the_disk_is_full(
         check_goes_on(LISTENS, project, fill)
 
 
+@pytest.mark.parametrize("disk", ["nearly full"], indirect=True)
 def test_p3_control_a_node_that_needs_the_disk_is_found_out(
     disk: tuple[Path, Callable[[], None]], taught: Project
 ) -> None:

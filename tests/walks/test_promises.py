@@ -36,8 +36,8 @@ P3  Full disk: a clear error, predictions go on, nothing acknowledged is lost.
 
 P4  A device that is lost is told within 3 s, is back within 5 s of its return; no other notices.
     test     walks/test_lost_devices.py::test_p4_a_lost_device_is_said_and_comes_back_and_the_other_never_notices
-    test     walks/test_lost_devices.py::test_p4_the_moment_a_fault_is_noticed_it_is_told
-    control  walks/test_lost_devices.py::test_p4_control_a_source_that_does_it_wrong_is_found_out
+    control  walks/test_lost_devices.py::test_p4_control_a_source_that_never_says_it_is_found_out
+    control  walks/test_lost_devices.py::test_p4_control_a_source_that_holds_up_the_others_is_found_out
     test     walks/test_lost_devices.py::test_p4_back_within_five_seconds_however_long_it_was_away
     control  walks/test_lost_devices.py::test_p4_control_a_patience_of_thirty_seconds_is_found_out
     test     walks/test_vision_faults.py::test_p4_sound_is_undisturbed_and_vision_is_back_within_five_seconds
@@ -60,11 +60,10 @@ P5  Bad input never kills and never yields an answer: sound, pictures, landmarks
 
 P6  Five clients who never read, 60 Hz x 20 kB: p99 < 50 ms, < 32 MB, evicted < 5 s, shutdown < 5 s.
     test     server/test_slow_clients.py::test_p6_five_that_never_read_are_cut_off_and_delay_nobody
+    test     server/test_slow_clients.py::test_p6_stopping_does_not_wait_for_those_who_never_read
     control  server/test_slow_clients.py::test_p6_control_a_server_that_waits_for_everybody_is_found_out
     test     server/test_slow_clients.py::test_p6_memory_stays_small_at_any_rate
     control  server/test_slow_clients.py::test_p6_control_a_server_that_keeps_all_for_them_is_found_out
-    test     server/test_slow_clients.py::test_p6_stopping_does_not_wait_for_those_who_never_read
-    control  server/test_slow_clients.py::test_p6_control_a_server_that_says_goodbye_first_is_found_out
 
 P7  No stranger trains, deletes or sees the camera; Host x Origin x role x message; no token in a log.
     test     server/test_policy.py::test_p7_each_message_for_each_role

@@ -93,7 +93,10 @@ def start(level: int = logging.INFO) -> logging.Handler | None:
 
 
 def stop(handler: logging.Handler | None) -> None:
-    """Close what `start` opened."""
+    """Close what `start` opened; with the last of them the level is nobody's any more."""
     if handler is not None:
-        logging.getLogger("tmstream").removeHandler(handler)
+        log = logging.getLogger("tmstream")
+        log.removeHandler(handler)
         handler.close()
+        if not log.handlers:
+            log.setLevel(logging.NOTSET)

@@ -66,12 +66,24 @@ def librosa_log_mel(window: np.ndarray, times: int) -> Callable[[], None]:
     return work
 
 
-def ours_step(model: Callable[[Any, Any], Any] | None = None) -> Callable[[], None]:
+class Free:
+    """A model that costs nothing, and answers in the right shape."""
+
+    def __init__(self, listener: Any) -> None:
+        self.size = listener.size
+
+    def run(self, values: Any) -> Any:
+        """Return zeros; of the encoder, which is handed samples, three steps of them."""
+        count = 3 if values.ndim == 2 else 1
+        made = np.zeros((len(values), self.size), np.float32)
+        return np.repeat(made[:, None], count, axis=1) if count > 1 else made
+
+
+def ours_step(*, free: bool = False) -> Callable[[], None]:
     """Four seconds, 80 ms at a time, all but the last 0.4 s sounding; the clock goes on."""
     node = opened(AudioEmbedding())
-    if model is not None:
-        real = node._model
-        node._model = type("Free", (), {"run": lambda self, x: model(real, x)})()
+    for listener in node._listeners if free else ():
+        listener._model = Free(listener)
     at = 0
 
     def work() -> None:
@@ -117,14 +129,11 @@ def rows() -> Iterator[Row]:
     yield Row(f"{name}, kaldi-native-fbank", us(ours), us(kaldi), ours / kaldi, "<= 1.1x",
               ours <= 1.1 * kaldi)  # fmt: skip
 
-    zeros = np.zeros((64, 96), np.float32)
     ours, bare, peer = (
         t / steps
-        for t in alternately(
-            ours_step(), ours_step(lambda real, x: zeros[: len(x)]), openwakeword_step(), rounds=15
-        )
+        for t in alternately(ours_step(), ours_step(free=True), openwakeword_step(), rounds=15)
     )
     yield Row("80 ms of a held sound to vectors, openWakeWord 0.5.1", us(ours), us(peer),
               peer / ours, ">= 1.5x", peer >= 1.5 * ours)  # fmt: skip
-    yield Row("... all but the model, as a share of the 80 ms", us(bare), "80 ms", bare / 0.08,
+    yield Row("... all but the models, as a share of the 80 ms", us(bare), "80 ms", bare / 0.08,
               "<= 0.03", bare <= 0.03 * 0.08)  # fmt: skip

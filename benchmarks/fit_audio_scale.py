@@ -14,11 +14,14 @@ import numpy as np
 import soundfile
 
 from tmstream.core.packet import Audio, Embedding, Packet
-from tmstream.embed.audio import SCALE, SPEECH_SIZE, TIMBRE_WEIGHT, AudioEmbedding
+from tmstream.embed.audio import SCALE, WEIGHTS, AudioEmbedding
+from tmstream.embed.listeners import Events, Phones, Words
 from tmstream.maths.timbre import SIZE
 from tmstream.testing import feed, opened
 
 DATA = Path(os.environ.get("TMSTREAM_DATA", Path(__file__).resolve().parents[2] / "shared/data"))
+#: Of the middle one of its listener: less would be noise, magnified.
+LEAST_SPREAD = 0.2
 SETS = ("spoken_digits", "speech_commands_mini", "env_sounds_esc10", "surface_taps")
 
 
@@ -44,9 +47,12 @@ def main() -> None:
         squares.append((found**2).mean(axis=0))
     mean = np.mean(means, axis=0)
     spread = np.sqrt(np.mean(squares, axis=0) - mean**2)
-    # The speech half of a typical vector has the length 1, the timbre half its weight.
-    spread[:SPEECH_SIZE] *= np.sqrt(SPEECH_SIZE)
-    spread[SPEECH_SIZE:] *= np.sqrt(SIZE) / TIMBRE_WEIGHT
+    at = 0
+    for size, weight in zip((Words.size, Phones.size, Events.size, SIZE), WEIGHTS, strict=True):
+        part = spread[at : at + size]
+        # Each listener's part of a typical vector has its weight as length.
+        part[:] = np.maximum(part, LEAST_SPREAD * np.median(part)) * np.sqrt(size) / weight
+        at += size
     np.save(SCALE, np.stack([mean, spread]).astype(np.float32))
     print(f"wrote {SCALE}")
 

@@ -75,7 +75,7 @@ def test_each_sound_is_a_take_with_its_phases() -> None:
     assert "steady" in phases[2]
     assert all(made[-1] == "final" for made in phases.values())
     for packet in WHOLE:
-        assert packet.data.vector.shape == (191,)
+        assert packet.data.vector.shape == (1503,)
         assert packet.data.vector.dtype == np.float32
         assert packet.data.space == "audio"
 

@@ -12,8 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from ..backends.models import find_model
-from ..backends.onnx import BATCH_THREADS, LIVE_THREADS, OnnxModel
+from ..backends.onnx import BATCH_THREADS, LIVE_THREADS
 from ..backends.resample import Mono
 from ..core.packet import Absent, Audio, Embedding, Gap, Packet
 from ..core.services import Services
@@ -21,10 +20,11 @@ from ..maths.mel import PowerStream, decibels, hann, mel_filters
 from ..maths.ring import Rows
 from ..maths.segment import PAUSE, Mark, Segmenter
 from ..maths.timbre import COEFFICIENTS, cosines, timbre
+from .listeners import CONSTANTS, EXCERPT, HOP, RATE_HZ, Events, Listener, Phones, Words
 
 Float32 = npt.NDArray[np.float32]
 
-RATE_HZ, HOP, N_FFT, WINDOW = 16000, 160, 512, 400
+N_FFT, WINDOW = 512, 400
 HOP_US = 10_000
 #: Samples before the Hann window of a frame begins: the instant that frame stands for.
 LEAD = (N_FFT - WINDOW) // 2 + (WINDOW - HOP) // 2
@@ -32,22 +32,14 @@ LEAD = (N_FFT - WINDOW) // 2 + (WINDOW - HOP) // 2
 LEVEL_FROM_HZ = 125.0
 TIMBRE_BANDS = 40
 #: The speech embedding (Google's speech_embedding) was trained on this very filter bank, fed with
-#: samples in int16 range, in dB / 10 + 2, no quieter than `SPEECH_FLOOR_DB`.
+#: samples in int16 range, in dB / 10 + 2.
 SPEECH_BANDS, SPEECH_LOW_HZ, SPEECH_HIGH_HZ = 32, 60.0, 3800.0
 INT16_DB = 20.0 * np.log10(32768.0)
-SPEECH_FLOOR_DB = 0.0
-SPEECH_WINDOW, SPEECH_SIZE = 76, 96  #: frames, dimensions
-#: A window of the speech embedding knows a word whose middle lies in its later half, best 160 ms
-#: after its own middle; where that is 240 ms before it, it hears little (digits and commands, five
-#: shots: .91 and .81, .27 and .36). So the seven windows over a short sound begin early: its middle
-#: lies from 400 ms after to 80 ms before theirs. As many on both sides cost 1 and 2 points.
-EXCERPT, MIDDLE, SPEECH_HOP = 124, 78, 8  #: frames: of all windows, of the sound in it, between two
-LONG_HOP = 16  #: frames between windows of what is longer than an excerpt
-BEFORE = 8  #: frames of pre-roll, for the breath of a consonant under the threshold
+SPEECH_FLOOR_DB = float(Words.SILENCE - 2.0) * 10.0
 #: Vectors of a long sound look back this far (frames) for its timbre; its end at all of the ring.
 RING = 1000
-#: Weight of the timbre beside speech, once both have unit spread.
-TIMBRE_WEIGHT = 0.5
+#: Weights of words, phones, events and timbre in the one vector, once each has unit spread.
+WEIGHTS = (1.0, 0.7, 0.5, 0.5)
 
 ABSURD = 1e3
 
@@ -74,12 +66,17 @@ class Ear:
         self.log_mel = Rows(RING, TIMBRE_BANDS)
         self.speech = Rows(RING, SPEECH_BANDS)
         self.segmenter = Segmenter(steady, prominence_db)
-        self.windows: dict[int, Float32] = {}  #: speech embeddings of the present sound, by frame
+        self.wave = Rows(RING, HOP)
+        self._waiting = np.zeros(0, np.float32)  #: samples of frames that are not complete
         self.take = 0
 
     def push(self, samples: Float32) -> Iterator[Mark | None]:
         """Take mono samples at 16 kHz; yield for each new frame what is to be looked at."""
-        for row in self.power.push(samples):
+        rows = self.power.push(samples)
+        waiting = np.concatenate([self._waiting, samples])
+        self._waiting = waiting[len(rows) * HOP :]
+        for row, wave in zip(rows, waiting[: len(rows) * HOP].reshape(-1, HOP), strict=True):
+            self.wave.push(wave)
             db = decibels(row)
             self.log_mel.push(db[1 : 1 + TIMBRE_BANDS])
             speech = np.maximum(db[1 + TIMBRE_BANDS :] + INT16_DB, SPEECH_FLOOR_DB)
@@ -91,11 +88,12 @@ class Ear:
 class AudioEmbedding:
     """Finds sounds in a stream and describes each: early, while it lasts, and whole.
 
-    A vector (space ``audio``, float32 ``(191,)``) is a speech embedding, which knows words, beside
-    the timbre, which knows taps and drums; either alone is nearly deaf to the other's sounds. A
-    sound gives one about 250 ms after its onset, one every ``steady_s`` while it lasts, and one at
-    each pause of 40 ms, which is its end unless it goes on at once. Between sounds there is
-    `Absent` ("silence") every ``silence_s``. Any rate and number of channels is taken.
+    A vector (space ``audio``, float32 ``(1503,)``) joins what four listeners say: two that know
+    words, one that knows the sounds of the world, and the timbre, which knows taps and drums; each
+    alone is nearly deaf to the others' sounds. A sound gives one about 250 ms after its onset, one
+    every ``steady_s`` while it lasts, and one at each pause of 40 ms, which is its end unless it
+    goes on at once. Between sounds there is `Absent` ("silence") every ``silence_s``. Any rate and
+    number of channels is taken.
 
     ``{type: audio_embedding, from: mic}``
     """
@@ -109,7 +107,7 @@ class AudioEmbedding:
     prominence_db: float = 15.0  #: a sound rises at least this far above the noise of the room
     batch: bool = False  #: use a second core, for files in a hurry
 
-    _model: OnnxModel | None = field(default=None, init=False, repr=False)
+    _listeners: list[Listener] = field(default_factory=list, init=False, repr=False)
     _scale: Float32 = field(init=False, repr=False)
     _cosines: Float32 = field(init=False, repr=False)
     _source: str = field(default="", init=False, repr=False)
@@ -129,22 +127,20 @@ class AudioEmbedding:
             raise ValueError("silence_s must lie between 0.05 and 10 seconds")
 
     def open(self, services: Services) -> None:
-        """Load the speech embedding.
+        """Load the listeners' models.
 
         Raises:
-            ModelError: its file is missing or damaged.
+            ModelError: a file is missing or damaged.
         """
-        model = find_model("speech_embedding")
-        self._model = OnnxModel(model, threads=BATCH_THREADS if self.batch else LIVE_THREADS)
+        threads = BATCH_THREADS if self.batch else LIVE_THREADS
+        self._listeners = [Words(threads), Phones(threads), Events(threads)]
         self._scale = np.load(SCALE)
         self._cosines = cosines(TIMBRE_BANDS, COEFFICIENTS)
         self._source = services.sources[0] if services.sources else ""
-        self._fingerprint = hashlib.sha256(
-            model.sha256.encode()
-            + SCALE.read_bytes()
-            + filters().tobytes()
-            + repr((EXCERPT, MIDDLE, SPEECH_HOP, LONG_HOP, BEFORE)).encode()
-        ).hexdigest()[:16]
+        made_of = hashlib.sha256(SCALE.read_bytes() + filters().tobytes() + CONSTANTS)
+        for listener in self._listeners:
+            made_of.update(listener.sha256.encode())
+        self._fingerprint = made_of.hexdigest()[:16]
 
     @property
     def fingerprint(self) -> str:
@@ -211,51 +207,21 @@ class AudioEmbedding:
     def _look(self, ear: Ear, mark: Mark) -> Embedding:
         """Describe the sound of a mark."""
         if ear.take != mark.take:
-            ear.take, ear.windows = mark.take, {}
+            ear.take = mark.take
             self._takes += 1
+            for listener in self._listeners:
+                listener.begin()
         onset = mark.onset if mark.phase == "final" else max(mark.onset, mark.end - EXCERPT)
         onset = max(onset, ear.log_mel.oldest)
         end = min(mark.end + PAUSE, ear.log_mel.count)
         heard = ear.log_mel.span(onset, min(mark.end + 2, ear.log_mel.count))
-        vector = np.concatenate([self._speech(ear, mark, end), timbre(heard, self._cosines)])
+        said = [listener.hear(ear, mark, end) for listener in self._listeners]
         mean, spread = self._scale
         return Embedding(
-            (vector - mean) / spread,
+            (np.concatenate([*said, timbre(heard, self._cosines)]) - mean) / spread,
             "audio",
             self._time_us(mark.end),
             source=self._source,
             phase=mark.phase,
             take=self._takes,
         )
-
-    def _speech(self, ear: Ear, mark: Mark, end: int) -> Float32:
-        """Return the mean speech embedding over windows of the sound, float32 ``(96,)``."""
-        assert self._model is not None
-        first = max(mark.onset - BEFORE, ear.speech.oldest, 0)
-        heard = ear.speech.span(first, end)
-        if len(heard) < EXCERPT:
-            # Whatever else was heard around it, a short sound is shown in the same quiet.
-            excerpt = np.full((EXCERPT, SPEECH_BANDS), SPEECH_FLOOR_DB / 10.0 + 2.0, np.float32)
-            at = min(MIDDLE - len(heard) // 2, EXCERPT - len(heard))
-            excerpt[at : at + len(heard)] = heard
-            starts = range(0, EXCERPT - SPEECH_WINDOW + 1, SPEECH_HOP)
-            made = self._model.run(
-                np.stack([excerpt[i : i + SPEECH_WINDOW] for i in starts])[..., None]
-            )
-            return _mean(made.reshape(-1, SPEECH_SIZE))
-        begin = max(mark.onset - BEFORE, 0)
-        last = end - SPEECH_WINDOW
-        look_back = last - (EXCERPT - SPEECH_WINDOW) if mark.phase != "final" else begin
-        grid = [i for i in range(begin, last + 1, LONG_HOP) if i >= max(first, look_back)]
-        new = [i for i in grid if i not in ear.windows]
-        for i in new:
-            window = ear.speech.span(i, i + SPEECH_WINDOW)[None, ..., None]
-            ear.windows[i] = self._model.run(window).reshape(SPEECH_SIZE)
-        ear.windows = {i: made for i, made in ear.windows.items() if i >= first}
-        return _mean(np.stack([ear.windows[i] for i in grid]))
-
-
-def _mean(rows: Float32) -> Float32:
-    """Return the mean row."""
-    mean: Float32 = rows.mean(axis=0)
-    return mean

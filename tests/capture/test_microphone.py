@@ -134,6 +134,49 @@ def test_a_source_that_is_mute_at_low_latency_is_asked_again_with_more(
     assert len(heard) == 1
 
 
+def test_an_opening_that_hangs_is_left_alone_and_what_it_opened_late_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ending PortAudio, or entering it, beside a thread that hangs in there crashes the process."""
+    hangs, entered, ended = threading.Event(), [], []
+
+    class Hanging(FakeDevice):
+        def _terminate(self) -> None:
+            assert hangs.is_set() or not entered, "ended beside a thread that is inside"
+            ended.append(True)
+
+        def InputStream(self, **kwargs: Any) -> Any:
+            entered.append(True)
+            hangs.wait(20)
+            return super().InputStream(**kwargs)
+
+    device = Hanging(blocks(0.1))
+    monkeypatch.setattr(microphone, "OPEN_S", 0.1)
+    _, why, _ = listen(monkeypatch, device)
+    assert why == "Fake: did not open within 0 s"
+    _, why, _ = listen(monkeypatch, device)
+    assert "still hangs" in why or "did not open" in why
+    assert (len(entered), len(ended)) == (1, 1)
+    hangs.set()
+    with microphone._inside:  # the one that hung has come out
+        assert device.closed == 1
+    assert not microphone._listening
+    monkeypatch.setattr(microphone, "OPEN_S", 5.0)
+    heard, why, _ = listen(monkeypatch, device)
+    assert (len(heard), device.closed) == (1, 2), why
+
+
+def test_whatever_portaudio_refuses_is_a_fault_of_the_device(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Refusing(FakeDevice):
+        def query_devices(self, *_: Any, **__: Any) -> Any:
+            raise self.PortAudioError("PortAudio not initialized")
+
+    _, why, _ = listen(monkeypatch, Refusing(blocks()))
+    assert "cannot be opened (PortAudio not initialized)" in why
+
+
 def test_stereo_at_another_rate_becomes_mono_at_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     device = FakeDevice(blocks(*[0.25] * 50, size=480, channels=2), 48000.0, 2)
     heard, _, _ = listen(monkeypatch, device)

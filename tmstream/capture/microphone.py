@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -30,8 +31,9 @@ PATIENT_S = 0.1  #: this latency
 MOST_BLOCKS = 3000  #: about 30 s of a device that gives 10 ms at a time
 
 #: PortAudio is one per process and lists devices once, when it starts; it may start anew only
-#: while nobody listens.
+#: while nobody listens, and while nobody else is inside it: an opening given up may still be.
 _listening: set[int] = set()
+_inside = threading.Lock()
 
 
 @dataclass
@@ -56,6 +58,8 @@ class Microphone:
     _arrived: deque[tuple[npt.NDArray[np.float32], int, bool]] = field(init=False, repr=False)
     _wake: asyncio.Event = field(init=False, repr=False)
     _woken: bool = field(default=False, init=False, repr=False)
+    _given_up: bool = field(default=False, init=False, repr=False)
+    _settling: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 4000 <= self.rate_hz <= 192_000:
@@ -71,25 +75,30 @@ class Microphone:
         # Bounded, so that a loop that hangs costs half a minute of sound and not the memory.
         self._arrived, self._wake = deque(maxlen=MOST_BLOCKS), asyncio.Event()
         try:
-            self._stream = await _aside(lambda: self._start("low"), OPEN_S)
-            _listening.add(id(self))
+            await _aside(lambda: self._start("low"), OPEN_S)
             if not await self._heard_within(FIRST_S):
                 # Some sources (the monitor of a PulseAudio sink) stay mute at low latency.
                 hasty, self._stream = self._stream, None
-                await _aside(lambda: hasty.close(ignore_errors=True), CLOSE_S)
-                self._stream = await _aside(lambda: self._start(PATIENT_S), OPEN_S)
+                await _aside(lambda: self._shut(hasty), CLOSE_S)
+                await _aside(lambda: self._start(PATIENT_S), OPEN_S)
         except TimeoutError:
+            with self._settling:
+                self._given_up = True
+            await self.close()
             raise DeviceError(f"{self._name}: did not open within {OPEN_S:.0f} s") from None
 
     async def close(self) -> None:
         """Let go of the device; one that hangs is left behind."""
         stream, self._stream = self._stream, None
         if stream is not None:
-            try:
-                await _aside(lambda: stream.close(ignore_errors=True), CLOSE_S)
-            except TimeoutError:
-                return  # PortAudio hangs in there: it must not be started anew beside it
-        _listening.discard(id(self))
+            with contextlib.suppress(TimeoutError):
+                await _aside(lambda: self._shut(stream), CLOSE_S)
+
+    def _shut(self, stream: Any) -> None:
+        """Close a stream; while that hangs, PortAudio is neither ended nor entered."""
+        with _inside:
+            stream.close(ignore_errors=True)
+            _listening.discard(id(self))
 
     async def packets(self) -> AsyncIterator[Packet[Audio | Gap]]:
         """Yield what was heard, as it comes in."""
@@ -141,7 +150,23 @@ class Microphone:
             self._services.notice(None)
         return zeros
 
-    def _start(self, latency: float | str) -> Any:
+    def _start(self, latency: float | str) -> None:
+        """Start the device's stream; one that nobody waits for any more is closed again."""
+        # One that hangs in there would crash if PortAudio were ended or entered beside it.
+        if not _inside.acquire(timeout=OPEN_S):
+            raise DeviceError(f"{self._name}: the attempt to open it before this one still hangs")
+        try:
+            stream = self._opened(latency)
+            with self._settling:
+                if not self._given_up:
+                    self._stream = stream
+                    _listening.add(id(self))
+                    return
+            stream.close(ignore_errors=True)
+        finally:
+            _inside.release()
+
+    def _opened(self, latency: float | str) -> Any:
         """Open the device and return its running stream."""
         try:
             # Imported here: without PortAudio the import itself fails.
@@ -150,19 +175,13 @@ class Microphone:
             raise DeviceError(
                 "PortAudio is not installed (on Debian: apt-get install libportaudio2); " + WITHOUT
             ) from error
-        if not _listening:
-            sounddevice._terminate()
-            sounddevice._initialize()
         try:
-            found = sounddevice.query_devices(self.device, "input")
-        except (ValueError, sounddevice.PortAudioError) as error:
-            inputs = [d for d in sounddevice.query_devices() if d["max_input_channels"] > 0]
-            names = ", ".join(f"{d['index']} {d['name']!r}" for d in inputs) or "none"
-            wanted = "no microphone" if self.device is None else f"no microphone {self.device!r}"
-            raise DeviceError(f"{wanted}; there are: {names}; {WITHOUT}") from error
-        self._name = found["name"]
-        rate_hz, channels = self._capability(sounddevice, found)
-        try:
+            if not _listening:
+                sounddevice._terminate()
+                sounddevice._initialize()
+            found = self._found(sounddevice)
+            self._name = found["name"]
+            rate_hz, channels = self._capability(sounddevice, found)
             stream = sounddevice.InputStream(
                 device=found["index"],
                 samplerate=rate_hz,
@@ -176,6 +195,17 @@ class Microphone:
         except sounddevice.PortAudioError as error:
             raise DeviceError(f"{self._name}: cannot be opened ({error})") from error
         return stream
+
+    def _found(self, sounddevice: Any) -> dict[str, Any]:
+        """Return what PortAudio says of the wanted device, or say which there are."""
+        try:
+            found: dict[str, Any] = sounddevice.query_devices(self.device, "input")
+        except (ValueError, sounddevice.PortAudioError) as error:
+            inputs = [d for d in sounddevice.query_devices() if d["max_input_channels"] > 0]
+            names = ", ".join(f"{d['index']} {d['name']!r}" for d in inputs) or "none"
+            wanted = "no microphone" if self.device is None else f"no microphone {self.device!r}"
+            raise DeviceError(f"{wanted}; there are: {names}; {WITHOUT}") from error
+        return found
 
     def _capability(self, sounddevice: Any, found: dict[str, Any]) -> tuple[float, int]:
         """Return our rate and one channel when the device can give them, else what it prefers."""

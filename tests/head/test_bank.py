@@ -12,7 +12,7 @@ from tmstream.head.learn import learn
 from tmstream.head.lesson import lesson_of
 from tmstream.head.scratch import Scratch
 from tmstream.head.state import fill
-from tmstream.head.vote import NEAR, SOFTNESS
+from tmstream.head.vote import SOFTNESS
 from tmstream.maths import neighbours
 
 from .lessons import taught, vector
@@ -42,9 +42,8 @@ def brute(bank: Bank, book: Scratch, query: np.ndarray) -> dict[str, tuple[float
         for one, value in zip(own, (cosines[0] + np.mean(cosines[1:], axis=0)) / 2, strict=True):
             best[one.take] = max(best.get(one.take, -9.0), value)
         values = np.sort(list(best.values()))[::-1]
-        voting, near = values[:K], values[:NEAR]
-        evidence = np.log(np.exp(SOFTNESS * voting).mean()) / SOFTNESS
-        found[label] = (float(evidence), float(1 - near.mean()))
+        evidence = float(np.log(np.exp(SOFTNESS * values[:K]).mean()) / SOFTNESS)
+        found[label] = (evidence, 1 - evidence)
     return found
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tmstream.head.learn import learn
 from tmstream.head.lesson import folds, group_of, lesson_of
-from tmstream.head.openset import Distances, Limit, area, common_limit, limits_for
+from tmstream.head.openset import Distances, Limit, area, common_limit, limits_for, widening
 from tmstream.head.scratch import Scratch
 from tmstream.head.state import decode, encode, fingerprint
 from tmstream.store.project import NewExample
@@ -131,26 +131,34 @@ def test_closeness_falls_with_distance_from_one() -> None:
     assert Limit(0.3, 0.6).closeness(0.6) == pytest.approx(0.5)
 
 
-def far(members: np.ndarray, strangers: np.ndarray, *, one_group: bool = False) -> float:
+def far(members: np.ndarray, strangers: np.ndarray, *, wider: float = 1.0) -> float:
     """The limit of two equal labels, and a third that is never taken for one."""
     found = Distances(members, np.arange(len(members)) % 2, strangers)
-    limits = limits_for(found, "abc", "audio", share=1.0, one_group=one_group)
+    limits = limits_for(found, "abc", "audio", wider=wider)
     assert limits["a"].far == pytest.approx(limits["c"].far, rel=0.2)
     return limits["a"].far
 
 
-def test_a_limit_leaves_most_of_the_room_between_members_and_strangers_to_members() -> None:
+def test_a_limit_lies_between_members_and_strangers_who_are_well_apart() -> None:
     members = np.exp(np.linspace(-3, -2, 40))
     apart = far(members, np.full(40, 0.9))
     assert members.max() < apart < 0.9
     assert far(members, np.full(40, 0.5)) < apart
-    assert far(members, np.full(40, 0.5), one_group=True) > far(members, np.full(40, 0.5))
+    assert far(members, np.full(40, 0.5), wider=1.3) == pytest.approx(
+        1.3 * far(members, np.full(40, 0.5))
+    )
+
+
+def test_limits_are_wider_the_fewer_people_are_known_to_have_taught() -> None:
+    assert widening("audio", 1, 50) > widening("audio", 50, 50) > widening("audio", 5, 50) == 1
+    assert widening("image", 50, 50) == 1 < widening("image", 1, 50)
 
 
 def test_strangers_among_the_members_do_not_cost_members() -> None:
     members = np.exp(np.random.default_rng(1).normal(-1, 0.3, 200))
     limit = far(members, members * 0.8)
-    assert (members > limit).mean() < 0.1
+    assert (members > limit).mean() < 1 / 6
+    assert limit == pytest.approx(far(members, members * 0.4))
 
 
 def test_few_members_get_wider_limits_than_many() -> None:
@@ -170,7 +178,7 @@ def test_a_label_that_lies_wider_gets_more_the_more_of_it_is_known() -> None:
     def widest(count: int) -> float:
         members = np.tile([0.1, 0.4], count)
         found = Distances(members, np.tile([0, 1], count), np.full(9, 0.8))
-        limits = limits_for(found, "ab", "audio", share=0.8, one_group=False)
+        limits = limits_for(found, "ab", "audio")
         assert limits["a"].far < limits["b"].far
         assert limits["a"].typical < limits["a"].far
         return limits["b"].far / limits["a"].far

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ..core.packet import Float32, Neighbour
 from ..maths.neighbours import best_of, similarities
 from .learn import Fit
-from .vote import NEAR, mixed, softened_one
+from .vote import mixed, softened_one
 
 FIRST_ROWS = 8
 #: Rows looked at per wanted take before all takes of a label are compared.
@@ -26,9 +26,13 @@ class Heard(msgspec.Struct, frozen=True):
     """What one label's examples say about a query."""
 
     evidence: float
-    distance: float  #: mean to the nearest takes
     blocked: bool  #: a "that was wrong" lies nearer than any example
     nearest: tuple[tuple[float, str], ...]  #: (similarity, id) of the takes that spoke
+
+    @property
+    def distance(self) -> float:
+        """Return how far the label is: 0 to 2."""
+        return 1 - self.evidence
 
 
 class Shelf:
@@ -166,16 +170,10 @@ class Bank:
                 yield label, shelf
 
     def _hear(self, label: str, shelf: Shelf, query: list[Float32], k: int, size: int) -> Heard:
-        best = shelf.best_takes(query, max(k, NEAR), size)
-        near = [similarity for similarity, _ in best[:NEAR]]
+        best = shelf.best_takes(query, k, size)
         against = self._shelves.get((label, True))
-        blocked = against is not None and against.best_takes(query, 1, size)[0][0] >= near[0]
-        return Heard(
-            softened_one([similarity for similarity, _ in best[:k]]),
-            1 - sum(near) / len(near),
-            blocked,
-            tuple(best[:k]),
-        )
+        blocked = against is not None and against.best_takes(query, 1, size)[0][0] >= best[0][0]
+        return Heard(softened_one([similarity for similarity, _ in best]), blocked, tuple(best))
 
 
 def receipts(heard: dict[str, Heard], space: str, k: int) -> tuple[Neighbour, ...]:

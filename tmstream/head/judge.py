@@ -13,7 +13,7 @@ from .learn import Fit, compared, learn
 from .lesson import Codes, Lesson, Mask, folds, lesson_of
 from .openset import area
 from .state import by_space
-from .vote import Array, confidence, evidence, nearness
+from .vote import Array, confidence, evidence
 
 #: Held-out groups at a time; with more groups than this they are dealt into this many folds.
 MAX_FOLDS = 10
@@ -41,7 +41,7 @@ class Answers:
         evidences = evidence(cosines, taught.codes, taught.takes, k)
         won = evidences.argmax(axis=1)
         rows = np.arange(len(won))
-        distance = 1 - nearness(cosines, taught.codes, taught.takes)[rows, won]
+        distance = 1 - evidences[rows, won]
         limits = np.array([fit.limits[label].at(strictness) for label in taught.labels])
         self.shares: Array = confidence(evidences, fit.sharpness)
         self.voted: Codes = won

@@ -18,8 +18,8 @@ import numpy as np
 from ..core.packet import Float32
 from ..maths.metric import Metric, discriminate, identity, standardise
 from .lesson import Codes, Lesson, Mask, folds
-from .openset import Distances, Limit, area, common_limit, limits_for
-from .vote import Array, confidence, evidence, mixed, nearness
+from .openset import Distances, Limit, area, common_limit, limits_for, widening
+from .vote import Array, confidence, evidence, mixed
 
 #: Rows of "as usual" mixed into the spread of every number: embedders ship numbers of like spread,
 #: so a few examples should not overrule them (sounds: 3 rows cost 1 to 2 points, 30 to 100 alike).
@@ -53,7 +53,6 @@ class Trials(msgspec.Struct, frozen=True, eq=False):
 
     codes: Codes  #: (q,) the label each really is
     evidence: Array
-    nearness: Array
 
     @property
     def won(self) -> Codes:
@@ -63,7 +62,7 @@ class Trials(msgspec.Struct, frozen=True, eq=False):
     @property
     def distances(self) -> Array:
         """Return each example's distance to the label it was taken for."""
-        return 1 - self.nearness[np.arange(len(self.codes)), self.won]
+        return 1 - self.evidence[np.arange(len(self.codes)), self.won]
 
 
 def views_of(lesson: Lesson) -> tuple[Metric, ...]:
@@ -95,15 +94,14 @@ def learn(lesson: Lesson, k: int, space: str = "", *, calibrate: bool = True) ->
     calibrate = calibrate and not large(lesson)
     strangers = _strangers(held_out, k) if calibrate else None
     far = np.zeros(0) if strangers is None else strangers.distances
-    members, share = _members(held_out, k) if calibrate else (None, 1.0)
+    members = _members(held_out, k) if calibrate else None
     if members is None:
         limit = common_limit(space, far)
         return Fit(views, USUAL_SHARPNESS, dict.fromkeys(lesson.labels, limit), limit, 0.5)
     right = members.won == members.codes  # turning away a mistake costs nothing
     found = Distances(members.distances[right], members.codes[right], far)
-    # One group, or every take its own: nobody said who was recorded, so it may be one person.
-    one_group = not 1 < len(np.unique(lesson.groups)) < lesson.take_count
-    limits = limits_for(found, lesson.labels, space, share=share, one_group=one_group)
+    wider = widening(space, len(np.unique(lesson.groups)), lesson.take_count)
+    limits = limits_for(found, lesson.labels, space, wider=wider)
     return Fit(
         views,
         choose_sharpness(members.evidence, members.codes),
@@ -138,19 +136,16 @@ def _thinned(lesson: Lesson) -> Lesson:
     return lesson.part(kept)
 
 
-def _members(lesson: Lesson, k: int) -> tuple[Trials | None, float]:
-    """Hold out each group in turn, or, if all is one group, each take; None when nothing is left.
-
-    Also returns which share of the groups taught meanwhile.
-    """
+def _members(lesson: Lesson, k: int) -> Trials | None:
+    """Hold out each group in turn, or each take of a single group; None when nothing is left."""
     several = len(np.unique(lesson.groups)) > 1
-    met, dealt = [], 0
+    met = []
     for tested in folds(lesson.groups if several else lesson.takes, MAX_FOLDS):
-        taught, dealt = ~tested, dealt + 1
+        taught = ~tested
         asked = tested & lesson.original & np.isin(lesson.codes, lesson.codes[taught])
         if asked.any():
             met.append(_meet(lesson, taught, asked, k))
-    return (_joined(met), 1 - 1 / dealt) if met else (None, 1.0)
+    return _joined(met) if met else None
 
 
 def _strangers(lesson: Lesson, k: int) -> Trials | None:
@@ -171,8 +166,8 @@ def _meet(lesson: Lesson, taught: Mask, asked: Mask, k: int) -> Trials:
     part = lesson.part(taught)
     known = np.unique(lesson.codes[taught])
     cosines = compared(views_of(part), lesson.vectors[asked], part.vectors)
-    found = evidence(cosines, part.codes, part.takes, k), nearness(cosines, part.codes, part.takes)
-    return Trials(lesson.codes[asked], *(_spread(values, known, lesson) for values in found))
+    found = evidence(cosines, part.codes, part.takes, k)
+    return Trials(lesson.codes[asked], _spread(found, known, lesson))
 
 
 def compared(views: tuple[Metric, ...], asked: Float32, taught: Float32) -> Float32:
@@ -191,5 +186,4 @@ def _joined(met: list[Trials]) -> Trials:
     return Trials(
         np.concatenate([one.codes for one in met]),
         np.concatenate([one.evidence for one in met]),
-        np.concatenate([one.nearness for one in met]),
     )

@@ -2,13 +2,14 @@
 
 For every label, its ``k`` nearest takes (each by its nearest example) speak; what they say is a
 softened maximum, ``log(mean(exp(b s))) / b``. So labels and takes count alike however many examples
-each has, and near examples count more. All of it is exact: no example is left out unseen.
+each has, and near examples count more. One minus it is how far the label is, for the open set. All
+of it is exact: no example is left out unseen.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +20,6 @@ from .lesson import Codes
 #: How much nearer examples count: a take 0.07 less similar counts 1/e as much. Over sounds, bodies
 #: and hands taught with 1 to 20 examples the least error lies between 8 and 25, flat.
 SOFTNESS = 15.0
-#: Distances are averaged over this many nearest takes: steadier than one, more local than three.
-NEAR = 2
 
 Array = npt.NDArray[np.floating]
 
@@ -55,21 +54,6 @@ def evidence(similarities: Float32, codes: Codes, takes: Codes, k: int) -> Array
 
     ``similarities`` is (queries, rows); ``codes`` and ``takes`` (rows,) say whose the rows are.
     """
-    return _per_label(similarities, codes, takes, k, softened)
-
-
-def nearness(similarities: Float32, codes: Codes, takes: Codes) -> Array:
-    """Return the mean similarity to the `NEAR` nearest takes of every label, (queries, labels)."""
-    return _per_label(similarities, codes, takes, NEAR, _mean)
-
-
-def _mean(best: Array) -> Array:
-    return np.asarray(best.mean(axis=-1))
-
-
-def _per_label(
-    similarities: Float32, codes: Codes, takes: Codes, k: int, summary: Callable[[Array], Array]
-) -> Array:
     bests, numbers = take_bests(similarities, takes)
     label_of_take = np.zeros(int(takes.max()) + 1, dtype=np.intp)
     label_of_take[takes] = codes
@@ -78,7 +62,7 @@ def _per_label(
     for label in range(found.shape[1]):
         own = bests[:, owner == label]
         kept = min(k, own.shape[1])
-        found[:, label] = summary(np.partition(own, own.shape[1] - kept, axis=1)[:, -kept:])
+        found[:, label] = softened(np.partition(own, own.shape[1] - kept, axis=1)[:, -kept:])
     return found
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ASK_S = 2.0
 PATIENCE_S = 1.0
+LOOKS, LOOK_S = 6, 5.0
 
 
 @click.command()
@@ -65,7 +66,7 @@ def kiosk(
     """
     from ..engine.graph import build
     from ..engine.registry import Registry
-    from ..lab.kiosk import guarded
+    from ..lab.kiosk import guarded, stays_home
 
     read = load(pipeline)
     if status:
@@ -85,10 +86,13 @@ def kiosk(
         click.echo(f"wrote {sign}: print it and hang it where people come in")
         return
     if install:
+        for address in _foreign(sketch):
+            click.echo(f"note: the sketch loads {address}: without the network it stays empty")
         _install(
             read,
             _options(sketch, port, health_listen, unlocked=unlocked),
             ["--page", page, *(["--position", position] if position else [])],
+            home=stays_home(made, health_listen=health_listen),
         )
         return
     ctx.exit(_run(made, Wishes(
@@ -132,7 +136,24 @@ def _run(pipeline: Pipeline, wishes: Wishes, *, unlocked: bool) -> int:
         logs.stop(handler)
 
 
-def _install(pipeline: Pipeline, options: list[str], browser: list[str]) -> None:
+def _foreign(sketch: Path | None) -> list[str]:
+    """Look at the sketch now rather than at the next switching on.
+
+    Raises:
+        InputError: there is no sketch to show.
+    """
+    from ..lab.kiosk import foreign_scripts
+
+    if sketch is None:
+        return []
+    if not (sketch / "index.html").is_file():
+        raise InputError(f"--sketch {sketch}: no index.html there; make one: tmstream new {sketch}")
+    return foreign_scripts(sketch)
+
+
+def _install(
+    pipeline: Pipeline, options: list[str], browser: list[str], *, home: bool = True
+) -> None:
     from ..lab import kiosk as lab
     from ..store.backups import state_folder
 
@@ -140,7 +161,7 @@ def _install(pipeline: Pipeline, options: list[str], browser: list[str]) -> None
     if sys.platform.startswith("linux"):
         config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
         folder = config / "systemd" / "user"
-        files = lab.systemd_units(path, options, browser)
+        files = lab.systemd_units(path, options, browser, home=home)
     else:
         folder = state_folder()
         if sys.platform == "win32":
@@ -238,7 +259,7 @@ def _invite(pipeline: Pipeline) -> None:
 
 def _show(page: str, position: str | None) -> int:
     """Keep a full-screen browser open; it is started again whenever it ends."""
-    from ..lab.kiosk import browser_command
+    from ..lab.kiosk import browser_command, show_windows
     from ..server.state import state_folder
 
     while True:
@@ -251,5 +272,11 @@ def _show(page: str, position: str | None) -> int:
         if line is None:
             raise InputError("no browser found; install chromium")
         click.echo(" ".join(line), err=True)
-        subprocess.run(line, check=False)
+        with subprocess.Popen(line) as browser:
+            # A desktop that is still starting may open its overview over the window.
+            for _ in range(LOOKS):
+                show_windows()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    browser.wait(LOOK_S)
+                    break
         time.sleep(PATIENCE_S)

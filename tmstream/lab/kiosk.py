@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,6 +20,8 @@ from ..engine.spec import NodeSpec, Pipeline
 
 NAME = "tmstream"
 WATCHDOG_S = 30
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+DESKTOP_S = 20.0  #: for a desktop that is still starting to answer
 #: A sketch makes sound without a click, fills the screen, and never asks anybody anything.
 CHROMIUM_FLAGS = (
     "--kiosk",
@@ -30,6 +36,11 @@ CHROMIUM_FLAGS = (
     "--disable-component-update",
     "--disable-background-networking",
 )
+HOME_ONLY = """\
+# A user manager without the right to load BPF passes over these two; see docs/exhibit.md.
+IPAddressDeny=any
+IPAddressAllow=localhost
+"""
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge")
 
 
@@ -71,7 +82,39 @@ def _free(pipeline: Pipeline, name: str) -> str:
 
 def command(*arguments: str) -> list[str]:
     """Return the command line that starts this installation with these arguments."""
-    return [sys.executable, "-m", "tmstream", *arguments]
+    # -P: a random.py in the home folder, where services start, must not stand in for Python's own.
+    return [sys.executable, "-P", "-m", "tmstream", *arguments]
+
+
+def stays_home(pipeline: Pipeline, *, health_listen: str | None = None) -> bool:
+    """Tell whether nothing of the pipeline is meant for another machine."""
+    hosts = [str(pipeline.server.get("host", LOOPBACK[0]))]
+    if health_listen is not None:
+        hosts.append(health_listen.rpartition(":")[0].strip("[]"))
+    hosts += [
+        str(spec.params.get("host", LOOPBACK[0])) for spec in pipeline.nodes if spec.type == "osc"
+    ]
+    return all(host in LOOPBACK for host in hosts)
+
+
+def show_windows() -> None:
+    """Leave GNOME's overview, in which it starts: a window opened there stays small in it."""
+    gdbus = shutil.which("gdbus")
+    if gdbus is not None and "GNOME" in os.environ.get("XDG_CURRENT_DESKTOP", "").split(":"):
+        shell = ["--dest", "org.gnome.Shell", "--object-path", "/org/gnome/Shell"]
+        call = ["--method", "org.freedesktop.DBus.Properties.Set"]
+        words = [*shell, *call, "org.gnome.Shell", "OverviewActive", "<false>"]
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(
+                [gdbus, "call", "--session", *words],
+                check=False, capture_output=True, timeout=DESKTOP_S,
+            )  # fmt: skip
+
+
+def foreign_scripts(sketch: Path) -> list[str]:
+    """Return the addresses on the network that a sketch's page loads scripts from."""
+    text = (sketch / "index.html").read_text("utf-8", errors="replace")
+    return re.findall(r"""<script[^>]*\bsrc\s*=\s*["']?(https?://[^"'\s>]+)""", text)
 
 
 def browser_command(url: str, profile: Path, *, position: str | None = None) -> list[str] | None:
@@ -89,12 +132,18 @@ def browser_command(url: str, profile: Path, *, position: str | None = None) -> 
 
 
 def systemd_units(
-    pipeline: Path, options: Sequence[str], browser: Sequence[str] | None = None
+    pipeline: Path,
+    options: Sequence[str],
+    browser: Sequence[str] | None = None,
+    *,
+    home: bool = True,
 ) -> dict[str, str]:
     """Return systemd *user* units by file name: a system unit often has no microphone.
 
     ``options`` are those of the engine; ``browser`` those of the page it shows, None for no page.
+    ``home``: whether it has nobody to answer on another machine, so that all others may be refused.
     """
+    walls = HOME_ONLY if home else ""
     engine = _systemd_line(command("kiosk", str(pipeline), *options))
     units = {
         f"{NAME}.service": f"""\
@@ -118,10 +167,7 @@ TimeoutStopSec=10
 MemoryMax=2G
 NoNewPrivileges=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
-# A user manager without the right to load BPF passes over these two; see docs/exhibit.md.
-IPAddressDeny=any
-IPAddressAllow=localhost
-
+{walls}
 [Install]
 WantedBy=default.target
 """

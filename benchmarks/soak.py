@@ -155,7 +155,7 @@ async def live(
             engine.result()
         eyes.update(dict.fromkeys(landmarkers("body")))
         struck.update(dict.fromkeys(landmarkers("hands")))
-        samples.append(look(began_s, next(iter(eyes), None)))
+        samples.append(look(began_s, next(reversed(eyes), None)))
         if leak:
             leaked.append(bytearray(os.urandom(10**6)))
 

@@ -162,7 +162,8 @@ RestartSec=2
 # Fed only while packets move or a device is openly awaited.
 WatchdogSec={WATCHDOG_S}
 WatchdogSignal=SIGKILL
-TimeoutStartSec=120
+# A cold, busy machine after a power cut is slow; killed at its first start, it would never get there.
+TimeoutStartSec=300
 TimeoutStopSec=10
 MemoryMax=2G
 NoNewPrivileges=yes

@@ -162,7 +162,7 @@ RestartSec=2
 # Fed only while packets move or a device is openly awaited.
 WatchdogSec={WATCHDOG_S}
 WatchdogSignal=SIGKILL
-# A cold, busy machine after a power cut is slow; killed at its first start, it would never get there.
+# A cold, busy machine is slow after a power cut: killed while it starts, it might never run.
 TimeoutStartSec=300
 TimeoutStopSec=10
 MemoryMax=2G

@@ -73,10 +73,9 @@ class Free:
         self.size = listener.size
 
     def run(self, values: Any) -> Any:
-        """Return zeros; of the encoder, which is handed samples, three steps of them."""
-        count = 3 if values.ndim == 2 else 1
-        made = np.zeros((len(values), self.size), np.float32)
-        return np.repeat(made[:, None], count, axis=1) if count > 1 else made
+        """Return zeros; the encoder, which is handed samples, makes many steps of them."""
+        steps = (len(values), 200) if values.ndim == 2 else (len(values),)
+        return np.zeros((*steps, self.size), np.float32)
 
 
 def ours_step(*, free: bool = False) -> Callable[[], None]:

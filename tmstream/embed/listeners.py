@@ -78,13 +78,13 @@ class Words:
     A window knows a word whose middle lies in its later half, best 160 ms after its own middle;
     where that is 240 ms before it, it hears little (digits and commands, five shots: .91 and .81,
     .27 and .36). So the windows over a short sound begin early: its middle lies from 400 ms after
-    to 80 ms before theirs. As many on both sides cost 1 and 2 points.
+    to 80 ms before theirs. As many on both sides cost 1 and 2 points; more windows gain nothing.
     """
 
     size: ClassVar = 96
     #: It was trained on mel frames of dB / 10 + 2, no quieter than this (samples in int16 range).
     SILENCE = np.float32(2.0)
-    WINDOW, HOP, LONG_HOP = 76, 8, 16  #: frames; the hop where the sound is longer than an excerpt
+    WINDOW, HOP = 76, 24  #: frames
     MIDDLE = 78  #: frame of an excerpt at which the middle of a short sound lies
 
     def __init__(self, threads: int) -> None:
@@ -113,7 +113,7 @@ class Words:
         begin, last = max(mark.onset - BEFORE, 0), end - self.WINDOW
         look_back = last - (EXCERPT - self.WINDOW) if mark.phase != "final" else begin
         self._windows.forget(before=first)
-        grid = range(begin, last + 1, self.LONG_HOP)
+        grid = range(begin, last + 1, self.HOP)
         return self._windows.mean(memory, [i for i in grid if i >= max(first, look_back)])
 
     def _window(self, memory: Memory, at: int) -> Float32:
@@ -125,13 +125,12 @@ class Phones:
     """The encoder of Moonshine (tiny), a speech recogniser, averaged over the sound.
 
     It hears how a sound begins, 1.24 s of it at most: no word of a command is longer, and its cost
-    grows with the length. While a sound lasts it is asked again when half as much more was heard.
+    grows with the length. It is asked when a sound is first looked at, and again at its end.
     """
 
     size: ClassVar = 288
     FRAME = 384  #: samples that one of its steps stands for
-    PAD = 4000  #: samples of quiet on both sides: it was trained on whole recordings
-    GROWN = 1.5
+    PAD = 1600  #: samples of quiet on both sides: it was trained on whole recordings
 
     def __init__(self, threads: int) -> None:
         model = find_model("speech_encoder")
@@ -146,8 +145,8 @@ class Phones:
         """Return the mean of the encoder's steps, float32 ``(288,)``."""
         first = max(mark.onset - BEFORE, 0)
         frames = min(end - first, EXCERPT)
-        grown = frames > self._heard * (1.0 if mark.phase == "final" else self.GROWN)
-        if grown and first >= memory.wave.oldest:
+        more = frames > self._heard and (mark.phase == "final" or not self._heard)
+        if more and first >= memory.wave.oldest:
             self._heard = frames
             samples = levelled(memory.wave.span(first, first + frames).ravel())
             made = self._model.run(np.pad(samples, self.PAD)[None])[0]
@@ -223,7 +222,7 @@ def mean(rows: Float32) -> Float32:
 #: What else an answer depends on, for the fingerprint.
 CONSTANTS = repr((
     EXCERPT, BEFORE, float(RMS),
-    Words.WINDOW, Words.HOP, Words.LONG_HOP, Words.MIDDLE,
-    Phones.PAD, Phones.GROWN,
+    Words.WINDOW, Words.HOP, Words.MIDDLE,
+    Phones.PAD,
     Events.WINDOW, Events.HOP,
 )).encode()  # fmt: skip

@@ -16,6 +16,7 @@ from ..core.node import Sink, Source
 from ..core.packet import Gap, Ledger, NodeStatus, Packet, Status
 from .graph import Graph, Slot
 from .handout import NodeServices
+from .heap import share_one_heap
 from .inbox import Closed, Inbox, WhenFull
 from .lanes import FILES, MEETING, Item, Lane, plan
 from .restart import Patience
@@ -39,6 +40,7 @@ async def run(
     Raises:
         ExceptionGroup: one node failed; the others were closed.
     """
+    share_one_heap()  # before the lanes' threads begin
     await House(graph, tuple(services)).live(stop or asyncio.Event())
 
 

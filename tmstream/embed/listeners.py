@@ -132,7 +132,7 @@ class Phones:
     FRAME = 384  #: samples that one of its steps stands for
     #: Samples of quiet on both sides, or more where a sound is short: it was trained on recordings
     #: of seconds, and says of a clap alone now this, now that (cosine .76 to itself at 44.1 kHz).
-    PAD, LEAST = 1600, 14000
+    PAD, LEAST = 2400, 11000
 
     def __init__(self, threads: int) -> None:
         model = find_model("speech_encoder")

@@ -59,6 +59,7 @@ CODE = (
     "maths/[!mn]*.py",
     "maths/mel.py",
     "lab/embedder.py",
+    "lab/excerpt.py",
     "lab/decode.py",
 )
 

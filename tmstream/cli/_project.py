@@ -42,7 +42,7 @@ def opened(path: Path, *, create: bool = False) -> Iterator[Project]:
 
 def tell_foreign(project: Project, pipeline: Pipeline, registry: Registry) -> None:
     """Say which examples another embedder made: what is said of them now means little."""
-    from ..lab.origin import foreign
+    from ..lab.foreign import foreign
 
     for space in foreign(project, pipeline, registry):
         click.echo(

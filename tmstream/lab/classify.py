@@ -20,7 +20,7 @@ from ..engine.graph import Graph
 from ..engine.registry import Registry
 from ..engine.spec import Pipeline
 from ..store.project import Project
-from .embedder import APART_US, Heard, replace_times
+from .embedder import APART_US, Heard, moved
 from .part import WORDS, Part, graph_for, kinds_of
 from .pool import Pool
 from .samples import Kind, Sample
@@ -125,8 +125,7 @@ class Head:
             if not isinstance(packet.data, Embedding):
                 continue
             last_us = max(last_us, packet.data.end_us)
-            shifted = Packet(packet.t_us + start_us, replace_times(packet.data, start_us))
-            for _, made in self._part.push(giver, shifted):
+            for _, made in self._part.push(giver, moved(packet, start_us)):
                 if isinstance(made.data, Scores):
                     found[made.data.subject, packet.data.end_us] = made
         self._now_us = start_us + last_us + APART_US

@@ -196,6 +196,33 @@ def test_one_reply_each_in_order_while_pings_overtake(running_hub: RunningHub, j
     asyncio.run(go())
 
 
+def test_a_recording_stops_at_once_while_a_judgement_takes_its_time(
+    running_hub: RunningHub, join: Join
+) -> None:
+    release = asyncio.Event()
+
+    async def slowly(command: m.Evaluate) -> str:
+        await release.wait()
+        return "judged"
+
+    async def handler(command: m.Command) -> str:
+        return type(command).__name__
+
+    commands = Commands()
+    commands.route([m.Evaluate], slowly)
+    commands.route([m.RecordStart, m.RecordStop], handler)
+
+    async def go() -> None:
+        async with running_hub(commands) as hub, join(hub, control=True) as talk:
+            await talk.ask("record_start", label="clap")
+            await talk.socket.send(json.dumps({"type": "evaluate", "id": "slow"}))
+            assert (await talk.ask("record_stop"))["result"] == "RecordStop"
+            release.set()
+            assert (await talk.get("reply"))["id"] == "slow"
+
+    asyncio.run(go())
+
+
 def test_a_command_that_fails_is_told_and_the_next_one_works(
     running_hub: RunningHub, join: Join, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 
 MOST_QUEUED = 32  #: commands of one client waiting for their turn
 MEDIA_PER_S = 200.0
+#: Take seconds and change nothing: they wait for one another, and nothing else waits for them.
+#: (Behind them a `record_stop` came late, and what was said meanwhile was taught as well.)
+JUDGEMENTS = (m.Evaluate, m.Lint)
 
 _encoder = msgspec.json.Encoder()
 
@@ -72,6 +75,7 @@ class Client:
         self.origin = "".join(request.headers.get_all("Origin")) if request else ""
         self._hub = hub
         self._queue: asyncio.Queue[m.Command] = asyncio.Queue(MOST_QUEUED)
+        self._judging: asyncio.Queue[m.Command] = asyncio.Queue(MOST_QUEUED)
         self._loop = asyncio.get_running_loop()
         self._media = Bucket(MEDIA_PER_S, self._loop.time())
         self._recording = False
@@ -82,7 +86,7 @@ class Client:
     async def run(self) -> None:
         """Serve until the connection closes; a command that has begun is brought to its end."""
         self._send(self._hub.hello(self.session.role))
-        worker = asyncio.create_task(self._work())
+        workers = [asyncio.create_task(self._work(q)) for q in (self._queue, self._judging)]
         try:
             async for frame in self.connection:
                 if isinstance(frame, str):
@@ -90,7 +94,7 @@ class Client:
                 else:
                     self._take_media(frame)
         finally:
-            await self._finish(worker)
+            await self._finish(workers)
 
     async def close(self) -> None:
         """Say that the engine goes away."""
@@ -178,8 +182,9 @@ class Client:
                     return {"origin": self._hub.allow_origin(command.origin)}
                 except InputError as error:
                     raise Refused(command.id, "bad_message", str(error)) from None
+        queue = self._judging if isinstance(command, JUDGEMENTS) else self._queue
         try:
-            self._queue.put_nowait(command)
+            queue.put_nowait(command)
         except asyncio.QueueFull:
             raise Refused(command.id, "busy", "earlier commands are not done yet") from None
         return None
@@ -200,14 +205,14 @@ class Client:
         if self._was_stranger and self.session.role != "none":
             self._send(self._hub.hello(self.session.role))
 
-    async def _work(self) -> None:
-        """Obey commands in the order in which they came."""
+    async def _work(self, queue: asyncio.Queue[m.Command]) -> None:
+        """Obey the commands of a queue in the order in which they came."""
         while True:
-            command = await self._queue.get()
+            command = await queue.get()
             try:
                 await self._obey(command)
             finally:
-                self._queue.task_done()
+                queue.task_done()
 
     async def _obey(self, command: m.Command) -> None:
         if isinstance(command, m.RecordStart):
@@ -227,18 +232,22 @@ class Client:
         else:
             self._reply(command, result)
 
-    async def _finish(self, worker: asyncio.Task[None]) -> None:
-        """Let the command at work end, forget the others, and end a recording that nobody holds."""
-        while not self._queue.empty():
-            self._queue.get_nowait()
-            self._queue.task_done()
+    async def _finish(self, workers: list[asyncio.Task[None]]) -> None:
+        """Let the commands at work end, forget the others, and end a recording nobody holds."""
+        for queue in (self._queue, self._judging):
+            while not queue.empty():
+                queue.get_nowait()
+                queue.task_done()
         await self._queue.join()
-        worker.cancel()
         if self._recording:
             await self._obey(m.RecordStop(id="gone"))
-        await asyncio.wait([worker])
-        if not worker.cancelled() and worker.exception() is not None:
-            raise worker.exception()  # type: ignore[misc]
+        await self._judging.join()
+        for worker in workers:
+            worker.cancel()
+        await asyncio.wait(workers)
+        for worker in workers:
+            if not worker.cancelled() and worker.exception() is not None:
+                raise worker.exception()  # type: ignore[misc]
 
     def _reply(self, command: m.Command, result: Any) -> None:
         try:

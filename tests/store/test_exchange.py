@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tmstream.core.errors import InputError, StoreError
-from tmstream.store import exchange
+from tmstream.store import exchange, listing
 from tmstream.store.project import Clip, Example, NewExample, Project
 
 New = Callable[..., NewExample]
@@ -162,7 +162,7 @@ def test_names_in_an_archive_are_never_paths(project: Project, tmp_path: Path) -
 def test_a_line_without_end_is_not_read_to_its_end(project: Project, tmp_path: Path) -> None:
     good = json.dumps(line()).encode()
     (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "examples.jsonl").write_bytes(b" " * (exchange.MAX_LINE_BYTES + 1) + good)
+    (tmp_path / "in" / "examples.jsonl").write_bytes(b" " * (listing.MAX_LINE_BYTES + 1) + good)
     with pytest.raises(InputError, match="too long"):
         exchange.bring_in(tmp_path / "in", project)
     (tmp_path / "in" / "examples.jsonl").write_bytes(b" " * 1000 + good)

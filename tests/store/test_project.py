@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from tmstream.core.errors import InputError, StoreError
-from tmstream.store import database, journal, records, schema
+from tmstream.store import cache, database, journal, records, schema
 from tmstream.store import project as project_module
-from tmstream.store.journal import Patch
+from tmstream.store.patch import Patch
 from tmstream.store.project import Change, Clip, NewExample, Project
 
 New = Callable[..., NewExample]
@@ -299,7 +299,7 @@ def test_examples_of_one_take_share_their_clip(project: Project, example: New) -
 
 
 def test_the_cache_forgets_the_oldest(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(project_module, "MAX_CACHE_BYTES", 1000)
+    monkeypatch.setattr(cache, "MAX_BYTES", 1000)
     for number in range(20):
         project.put_cache(f"head {number}", bytes([number]) * 100)
     project.put_cache("head 12", b"again" * 20)

@@ -126,7 +126,7 @@ def _state() -> str:
 
 def _disk() -> str:
     from ..server.state import state_folder
-    from ..store.project import MIN_FREE_BYTES
+    from ..store.records import MIN_FREE_BYTES
 
     free = shutil.disk_usage(state_folder()).free
     if free < MIN_FREE_BYTES:

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from ..core.errors import InputError
-from . import journal, rows
-from .journal import Patch
+from . import journal, rows, values
+from .patch import Patch, apply
 from .records import Change, NewExample, checked_text
 from .schema import row_crc
 from .words import PAST, many, quoted, taught
@@ -103,7 +103,7 @@ def set_settings(
     for key in plain:
         checked_text(key, "a setting's name")
     show = {key: value for key, value in plain.items() if key in journal.OF_THE_SHOW}
-    _, _, change = journal.apply(db, Patch(settings=show))
+    _, _, change = apply(db, Patch(settings=show))
     if kept := {key: value for key, value in plain.items() if key not in show}:
         summary = f"set {', '.join(sorted(kept))}"
         change = journal.record(db, "set", summary, Patch(settings=kept), batch)
@@ -116,7 +116,7 @@ def snapshot(db: sqlite3.Connection, name: str) -> tuple[None, Change]:
     name = checked_text(name, "a snapshot's name")
     if db.execute("SELECT 1 FROM snapshot WHERE name = ?", (name,)).fetchone():
         raise InputError(f"there is already a snapshot {name!r}; choose another name")
-    row = (name, journal.state(db, "head"), time.time_ns() // 1000)
+    row = (name, values.state(db, "head"), time.time_ns() // 1000)
     db.execute("INSERT INTO snapshot VALUES (?,?,?,?)", (*row, row_crc(*row)))
     return None, Change()
 
@@ -150,7 +150,7 @@ def _labelled(db: sqlite3.Connection, label: str) -> list[int]:
 
 def _scene(db: sqlite3.Connection, label: str, to: str | None) -> dict[str, Any]:
     """Return the setting "active_labels" with ``label`` replaced, if it names it."""
-    active = journal.read_setting(db, "active_labels")
+    active = values.setting(db, "active_labels")
     if not isinstance(active, list) or label not in active:
         return {}
     renamed = [to if one == label else one for one in active]

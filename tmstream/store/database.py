@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..core.errors import StoreError
-from . import backups, integrity, journal, opening, schema
+from . import backups, integrity, opening, schema, values
 from .records import Change
 from .writer import Writer
 
@@ -44,7 +44,7 @@ class Database:
         self._dirty_since: float | None = None
         self._data_version = -1
         self._reader = access.connect()
-        self._revision = self.read(lambda db: journal.state(db, "revision"))
+        self._revision = self.read(lambda db: values.state(db, "revision"))
         self._writer = None if self.read_only else Writer(self._connect, self._idle, POLL_S)
         self._care = threading.Thread(target=self._keep, name="tmstream-store-care", daemon=True)
         self._care.start()
@@ -69,9 +69,9 @@ class Database:
 
         def job(db: sqlite3.Connection) -> T:
             with schema.explained(self.path), schema.transaction(db):
-                foreign = journal.state(db, "revision") != self._revision
+                foreign = values.state(db, "revision") != self._revision
                 answer, change = work(db)
-                revision = journal.state(db, "revision")
+                revision = values.state(db, "revision")
             self._revision = revision
             self._dirty_since = time.monotonic()
             self._tell(Change(reload=True) if foreign else change)
@@ -81,7 +81,7 @@ class Database:
 
     def reload(self, db: sqlite3.Connection) -> None:
         """Tell the subscribers to read everything again; for the writer's jobs."""
-        self._revision = journal.state(db, "revision")
+        self._revision = values.state(db, "revision")
         self._tell(Change(reload=True))
 
     def notice(self, text: str) -> None:
@@ -117,7 +117,7 @@ class Database:
         if version != self._data_version:
             self._data_version = version
             # Another process may have written no more than its cache.
-            if journal.state(db, "revision") != self._revision:
+            if values.state(db, "revision") != self._revision:
                 self.reload(db)
         quiet_since = self._dirty_since
         if quiet_since is not None and time.monotonic() - quiet_since >= CHECKPOINT_AFTER_S:

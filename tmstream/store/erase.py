@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from ..core.errors import InputError, StoreError
-from . import backups, journal, schema
-from .journal import Patch
+from . import backups, journal, rows, schema, values
+from .patch import Patch
 from .records import checked_text
 
 
@@ -44,7 +44,20 @@ def target(*, person: str | None, label: str | None, before_us: int | None) -> T
     )
 
 
-def erase_backups(path: Path, what: Target) -> dict[str, int]:
+def erase(db: sqlite3.Connection, path: Path, what: Target) -> dict[str, int]:
+    """Erase from the backups, then from the project itself; returns the counts.
+
+    Raises:
+        StoreError: another program is reading, so that old pages are still in the log.
+    """
+    cleaned = _erase_backups(path, what)
+    with schema.explained(path):
+        found = scrub(db, what)
+    compact(db, path)
+    return found | cleaned
+
+
+def _erase_backups(path: Path, what: Target) -> dict[str, int]:
     """Erase from backups and damaged files set aside; what cannot be cleaned is deleted."""
     cleaned = deleted = 0
     for backup in (*backups.kept(path), *backups.set_aside(path)):
@@ -66,7 +79,7 @@ def scrub(db: sqlite3.Connection, what: Target) -> dict[str, int]:
     """Delete the rows of ``what`` and every mention of it at once; returns the counts."""
     with schema.transaction(db):
         gone = _rows(db, what)
-        marks = journal.numbers(gone)
+        marks = rows.numbers(gone)
         listed = "(SELECT value FROM json_each(?))"
         db.execute(f"DELETE FROM vector WHERE seq IN {listed}", (marks,))  # noqa: S608
         db.execute(f"DELETE FROM example WHERE seq IN {listed}", (marks,))  # noqa: S608
@@ -77,7 +90,7 @@ def scrub(db: sqlite3.Connection, what: Target) -> dict[str, int]:
         steps = _scrub_journal(db, gone, what)
         settings = _scrub_settings(db, what)
         snapshots = _scrub_snapshots(db, what.name)
-        journal.set_state(db, "revision", journal.state(db, "revision") + 1)
+        values.set_state(db, "revision", values.state(db, "revision") + 1)
     counts = {"examples": len(gone), "clips": clips, "journal_steps": steps}
     return counts | {"settings": settings, "snapshots": snapshots, "mentions_left": _left(db, what)}
 
@@ -115,7 +128,7 @@ def _rows(db: sqlite3.Connection, what: Target) -> set[int]:
         children = db.execute(
             "SELECT c.seq FROM example c JOIN example p ON c.augmented_from = p.id "
             "WHERE p.seq IN (SELECT value FROM json_each(?))",
-            (journal.numbers(gone),),
+            (rows.numbers(gone),),
         )
         more = {seq for (seq,) in children} - gone
         if not more:
@@ -127,11 +140,9 @@ def _scrub_journal(db: sqlite3.Connection, gone: set[int], what: Target) -> int:
     changed = 0
     for (number,) in db.execute("SELECT id FROM op ORDER BY id").fetchall():
         op = journal.read_op(db, number)
-        forward = _without(journal.decode(op.forward), gone, what)
-        inverse = _without(journal.decode(op.inverse), gone, what)
-        rewritten = msgspec.structs.replace(
-            op, forward=journal.encode(forward), inverse=journal.encode(inverse)
-        )
+        forward = _without(Patch.decode(op.forward), gone, what)
+        inverse = _without(Patch.decode(op.inverse), gone, what)
+        rewritten = msgspec.structs.replace(op, forward=forward.encode(), inverse=inverse.encode())
         named = _names(op.summary, what.name) or _names(op.batch, what.name)
         if named or (rewritten.forward, rewritten.inverse) != (op.forward, op.inverse):
             summary = f"{op.verb} (partly erased)"
@@ -144,8 +155,8 @@ def _without(patch: Patch, gone: set[int], what: Target) -> Patch:
     """Return ``patch`` without the rows in ``gone`` and without any mention of ``what``."""
     labels = {
         label: kept
-        for label, rows in patch.labels.items()
-        if not _says(label, what) and (kept := [seq for seq in rows if seq not in gone])
+        for label, seqs in patch.labels.items()
+        if not _says(label, what) and (kept := [seq for seq in seqs if seq not in gone])
     }
     settings = {
         key: _forgetting(value, what)
@@ -163,10 +174,10 @@ def _without(patch: Patch, gone: set[int], what: Target) -> Patch:
 def _scrub_settings(db: sqlite3.Connection, what: Target) -> int:
     changed = 0
     for (key,) in db.execute("SELECT key FROM setting").fetchall():
-        value = journal.read_setting(db, key)
+        value = values.setting(db, key)
         rest = None if _is_about(key, what) else _forgetting(value, what)
         if rest != value:
-            journal.write_setting(db, key, rest)
+            values.set_setting(db, key, rest)
             changed += 1
     return changed
 

@@ -7,8 +7,8 @@
     settings.json
     clap/0f3a....flac   one folder a label
 
-What comes in is read as hostile: sizes and ratios are checked first, names in an archive are looked
-up in its own listing and never used as paths, and there is no pickle.
+What comes in is read as hostile (`listing`), all of it is checked before any of it is stored, and
+there is no pickle.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ import itertools
 import json
 import re
 import sqlite3
-import stat
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -33,7 +32,7 @@ import numpy as np
 
 from ..core.errors import InputError, StoreError
 from ..core.packet import Phase
-from . import backups, journal, schema
+from . import backups, listing, schema, values
 from .project import Project
 from .records import LANDMARKS, MAX_CLIP_BYTES, Clip, Example, NewExample, checked
 
@@ -41,11 +40,8 @@ FORMAT = "tmstream-export-1"
 SUFFIXES = {"audio/flac": ".flac", "image/jpeg": ".jpg", LANDMARKS: ".landmarks"}
 MEDIA_TYPES = {suffix: kind for kind, suffix in SUFFIXES.items()}
 
-MAX_MEMBERS = 200_000
-MAX_BYTES = 4 * 10**9  #: of an archive, unpacked
-MAX_RATIO = 100  #: of a member's size to its packed size; ours reach about 4
-MAX_LINE_BYTES = 4 * 2**20
-BATCH = 500
+BATCH = 500  #: examples stored at once
+MAX_SETTINGS_BYTES = 2**20
 
 #: Settings that describe the vectors, and so have to come along with them.
 _SETTINGS = ("pipeline", "space:")
@@ -155,11 +151,11 @@ def bring_in(source: Path, project: Project) -> dict[str, Any]:
     if source.is_file() and not source.stat().st_size:
         raise InputError(f"{source}: is empty")
     if source.is_dir():
-        return _store_listing(project, _Folder(source), source)
+        return _store_listing(project, listing.of_folder(source), source)
     if zipfile.is_zipfile(source):
         try:
             with zipfile.ZipFile(source) as archive:
-                return _store_listing(project, _Zip(archive, source), source)
+                return _store_listing(project, listing.of_zip(archive, source), source)
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
             raise InputError(f"{source}: is not a whole zip file ({error})") from error
     try:
@@ -207,89 +203,30 @@ def _project_settings(source: Path) -> dict[str, Any]:
         schema.version_of(db, source)
         try:
             keys = [key for (key,) in db.execute("SELECT key FROM setting")]
-            return {key: journal.read_setting(db, key) for key in keys if key.startswith(_SETTINGS)}
+            return {key: values.setting(db, key) for key in keys if key.startswith(_SETTINGS)}
         except (sqlite3.DatabaseError, schema.Damaged):
             return {}
 
 
-class _Listing(Protocol):
-    """Files by name, each read only up to a limit."""
-
-    def names(self) -> set[str]: ...
-
-    def read(self, name: str, limit: int) -> bytes: ...
-
-    def lines(self, name: str) -> Iterator[bytes]: ...
-
-
-class _Zip:
-    """A zip whose directory was checked before anything is unpacked."""
-
-    def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
-        self._archive = archive
-        members = archive.infolist()
-        if len(members) > MAX_MEMBERS:
-            raise InputError(f"{path}: holds {len(members)} files, more than {MAX_MEMBERS}")
-        if len({member.filename for member in members}) != len(members):
-            raise InputError(f"{path}: holds two files of one name")
-        if sum(member.file_size for member in members) > MAX_BYTES:
-            raise InputError(f"{path}: unpacks to more than {MAX_BYTES / 1e9:.0f} GB")
-        for member in members:
-            if member.file_size > 2**20 and member.file_size > MAX_RATIO * member.compress_size:
-                raise InputError(f"{path}: {member.filename!r} is packed too well to be true")
-
-    def names(self) -> set[str]:
-        return set(self._archive.namelist())
-
-    def read(self, name: str, limit: int) -> bytes:
-        with self._archive.open(name) as file:
-            return _limited(file.read(limit + 1), name, limit)
-
-    def lines(self, name: str) -> Iterator[bytes]:
-        with self._archive.open(name) as file:
-            yield from _bounded_lines(file)
-
-
-class _Folder:
-    """The plain files of a folder; links are not followed."""
-
-    def __init__(self, path: Path) -> None:
-        self._files: dict[str, Path] = {}
-        for found in itertools.islice(path.rglob("*"), MAX_MEMBERS):
-            if stat.S_ISREG(found.lstat().st_mode) and found.resolve().is_relative_to(
-                path.resolve()
-            ):
-                self._files[found.relative_to(path).as_posix()] = found
-
-    def names(self) -> set[str]:
-        return set(self._files)
-
-    def read(self, name: str, limit: int) -> bytes:
-        with self._files[name].open("rb") as file:
-            return _limited(file.read(limit + 1), name, limit)
-
-    def lines(self, name: str) -> Iterator[bytes]:
-        with self._files[name].open("rb") as file:
-            yield from _bounded_lines(file)
-
-
-def _store_listing(project: Project, files: _Listing, path: Path) -> dict[str, Any]:
-    names = files.names()
-    if "examples.jsonl" not in names:
+def _store_listing(project: Project, files: listing.Listing, path: Path) -> dict[str, Any]:
+    if "examples.jsonl" not in files.names:
         raise InputError(
             f"{path}: holds no examples.jsonl; folders of recordings are taught by tmstream teach"
         )
     settings: dict[str, Any] = {}
-    if "settings.json" in names:
+    if "settings.json" in files.names:
         try:
-            found = msgspec.json.decode(files.read("settings.json", 2**20), type=dict[str, Any])
+            found = msgspec.json.decode(
+                files.read("settings.json", MAX_SETTINGS_BYTES), type=dict[str, Any]
+            )
         except msgspec.DecodeError as error:
             raise InputError(f"{path}: settings.json cannot be read ({error})") from error
         settings = {key: value for key, value in found.items() if key.startswith(_SETTINGS)}
-    return _store(project, settings, lambda: _examples(files, names, path))
+    return _store(project, settings, lambda: _examples(files, path))
 
 
-def _examples(files: _Listing, names: set[str], path: Path) -> Iterator[NewExample]:
+def _examples(files: listing.Listing, path: Path) -> Iterator[NewExample]:
+    names = files.names
     decoder = msgspec.json.Decoder(_Line)
     for number, text in enumerate(files.lines("examples.jsonl"), 1):
         if not text.strip():
@@ -306,18 +243,3 @@ def _examples(files: _Listing, names: set[str], path: Path) -> Iterator[NewExamp
             if media_type is not None:
                 fields["clip"] = Clip(files.read(line.clip, MAX_CLIP_BYTES), media_type)
         yield NewExample(**fields)
-
-
-def _bounded_lines(file: Any) -> Iterator[bytes]:
-    total = 0
-    while line := file.readline(MAX_LINE_BYTES + 1):
-        total += len(line)
-        if len(line) > MAX_LINE_BYTES or total > MAX_BYTES:
-            raise InputError("examples.jsonl has lines too long to be examples")
-        yield line
-
-
-def _limited(data: bytes, name: str, limit: int) -> bytes:
-    if len(data) > limit:
-        raise InputError(f"{name!r} is larger than {limit} bytes")
-    return data

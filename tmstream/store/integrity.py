@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import journal, rows
+from . import journal, rows, values
 from .schema import OP, ROW, Damaged, explained, row_crc
 
 
@@ -77,6 +77,6 @@ def _check_living(db: sqlite3.Connection, path: Path) -> None:
     if db.execute(query).fetchone()[0] != read:
         raise Damaged(f"{path}: the project file is damaged (an index)")
     for (key,) in db.execute("SELECT key FROM setting").fetchall():
-        journal.read_setting(db, key)
-    journal.state(db, "revision")
-    journal.read_op(db, journal.state(db, "head"))
+        values.setting(db, key)
+    values.state(db, "revision")
+    journal.read_op(db, values.state(db, "head"))

@@ -10,20 +10,19 @@ import contextlib
 import logging
 import shutil
 import sqlite3
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import msgspec
 
 from ..core.errors import StoreError
-from . import backups, changes, erase, journal, opening, rows, schema
+from . import backups, cache, changes, erase, journal, opening, rows, schema, values
 from .database import Database
 from .info import counts
 from .records import (
     LANDMARKS,
+    MIN_FREE_BYTES,
     Change,
     Clip,
     Example,
@@ -37,12 +36,8 @@ __all__ = ["LANDMARKS", "Change", "Clip", "Example", "NewExample", "Project", "S
 
 log = logging.getLogger(__name__)
 
-#: Recording is refused below this; everything else goes on.
-MIN_FREE_BYTES = 200 * 10**6
 #: A larger project keeps no more clips; its examples stay small.
 MAX_CLIPS_FILE_BYTES = 4 * 10**9
-#: Of what can be computed again; the oldest goes first.
-MAX_CACHE_BYTES = 64 * 10**6
 
 
 class Project:
@@ -81,12 +76,7 @@ class Project:
     def __enter__(self) -> Project:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -118,16 +108,14 @@ class Project:
 
     def setting(self, key: str, default: Any = None) -> Any:
         """Return the value of a setting."""
-        value = self._database.read(lambda db: journal.read_setting(db, key))
+        value = self._database.read(lambda db: values.setting(db, key))
         return default if value is None else value
 
     def settings(self) -> dict[str, Any]:
         """Return all settings."""
         query = "SELECT key FROM setting ORDER BY key"
         return self._database.read(
-            lambda db: {
-                key: journal.read_setting(db, key) for (key,) in db.execute(query).fetchall()
-            }
+            lambda db: {key: values.setting(db, key) for (key,) in db.execute(query).fetchall()}
         )
 
     def clip(self, example: str) -> Clip | None:
@@ -180,11 +168,17 @@ class Project:
             InputError: a vector is not finite, or has not its space's dimension.
             StoreError: the disk is (nearly) full, or the project may only be read.
         """
-        return self._store(examples, batch=batch, settings=settings)
+        ready = self._ready(examples)
+        return self._database.change(
+            lambda db: changes.add(db, ready, batch=batch, settings=settings)
+        )
 
     def bring_in(self, examples: Sequence[NewExample], *, batch: str = "") -> list[str]:
         """Store examples from elsewhere as one step; those that were deleted here come back."""
-        return self._store(examples, batch=batch, verb="import", revive=True)
+        ready = self._ready(examples)
+        return self._database.change(
+            lambda db: changes.add(db, ready, batch=batch, verb="import", revive=True)
+        )
 
     def replace(self, space: str, examples: Sequence[NewExample]) -> list[str]:
         """Put ``examples`` in the place of all examples of ``space``, as one step.
@@ -244,14 +238,10 @@ class Project:
         what = erase.target(person=person, label=label, before_us=before_us)
 
         def job(db: sqlite3.Connection) -> dict[str, int]:
-            cleaned = erase.erase_backups(self.path, what)
             try:
-                with schema.explained(self.path):
-                    found = erase.scrub(db, what)
-                erase.compact(db, self.path)
+                return erase.erase(db, self.path, what)
             finally:
                 self._database.reload(db)
-            return found | cleaned
 
         # The background's check would keep old pages in the log, and its backup old rows.
         with self._database.caring:
@@ -261,22 +251,13 @@ class Project:
 
     def cache(self, key: str) -> bytes | None:
         """Return what `put_cache` kept, or None."""
-        query = "SELECT data, crc FROM cache WHERE key = ?"
-        row = self._database.read(lambda db: db.execute(query, (key,)).fetchone())
-        return row[0] if row and zlib.crc32(row[0]) == row[1] else None
+        return self._database.read(lambda db: cache.read(db, key))
 
     def put_cache(self, key: str, data: bytes) -> None:
         """Keep something that can be computed again; not journalled, the oldest forgotten first."""
 
         def work(db: sqlite3.Connection) -> tuple[None, Change]:
-            db.execute("DELETE FROM cache WHERE key = ?", (key,))
-            row = (key, data, zlib.crc32(data))
-            db.execute("INSERT INTO cache(key, data, crc) VALUES (?,?,?)", row)
-            db.execute(
-                "DELETE FROM cache WHERE seq IN (SELECT seq FROM (SELECT seq, sum(length(data)) "
-                "OVER (ORDER BY seq DESC) AS total FROM cache) WHERE total > ?)",
-                (MAX_CACHE_BYTES,),
-            )
+            cache.put(db, key, data)
             return None, Change()
 
         if not self.read_only:
@@ -297,23 +278,8 @@ class Project:
             except OSError as error:
                 raise StoreError(f"{path}: cannot be written ({error})") from error
 
-    def _store(
-        self,
-        examples: Sequence[NewExample],
-        *,
-        batch: str = "",
-        verb: str = "add",
-        revive: bool = False,
-        settings: Mapping[str, Any] | None = None,
-    ) -> list[str]:
-        ready = self._ready(examples)
-        return self._database.change(
-            lambda db: changes.add(
-                db, ready, batch=batch, verb=verb, revive=revive, settings=settings
-            )
-        )
-
     def _ready(self, examples: Sequence[NewExample]) -> list[NewExample]:
+        """Return ``examples`` fit to be stored; `StoreError` when the disk has no room for them."""
         ready = [checked(example) for example in examples]
         free = shutil.disk_usage(self.path.parent).free
         if free < MIN_FREE_BYTES:

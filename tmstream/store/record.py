@@ -17,12 +17,12 @@ from ..core.errors import DeviceError
 from ..core.packet import Gap, Packet
 from . import packets
 from .recording import INFO, SUFFIX, Session, frame, segments, sessions
+from .records import MIN_FREE_BYTES
 
 log = logging.getLogger(__name__)
 
 CHUNK_S = 1.0  #: what a crash can cost
 SEGMENT_BYTES = 32 * 10**6
-MIN_FREE_BYTES = 200 * 10**6  #: as for examples: below it nothing is recorded, predicting goes on
 MAX_WAITING = 4096  #: packets in memory while the disk is slow (about half a minute)
 MAX_WAITING_BYTES = 64 * 10**6
 CLOSE_S = 4.0

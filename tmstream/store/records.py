@@ -20,6 +20,9 @@ MAX_TEXT = 500  #: characters of a label, person, take, source or group
 MAX_DIMENSION = 65_536
 MAX_CLIP_BYTES = 4 * 2**20  #: about 40 s of 16 kHz speech as FLAC
 
+#: Nothing is recorded or taught with less room on the disk; predicting goes on.
+MIN_FREE_BYTES = 200 * 10**6
+
 _ID = re.compile(r"[0-9A-Za-z_.:-]{1,80}")
 
 

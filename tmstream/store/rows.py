@@ -7,7 +7,7 @@ import sqlite3
 import time
 import uuid
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import UnionType
 from typing import Any
 
@@ -50,7 +50,7 @@ def read_examples(
             values.append(value)
     if seqs is not None:
         where.append("e.seq IN (SELECT value FROM json_each(?))")
-        values.append(msgspec.json.encode(list(seqs)).decode())
+        values.append(numbers(seqs))
     query = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY e.seq"
     for row in db.execute(query, values):
         try:
@@ -86,6 +86,11 @@ def _example(row: tuple[Any, ...]) -> Example:
         created_us=fields[13],
         has_clip=fields[14] is not None,
     )
+
+
+def numbers(rows: Iterable[int]) -> str:
+    """Return row numbers as the JSON array that ``json_each`` takes apart."""
+    return msgspec.json.encode(list(rows)).decode()
 
 
 def check_vector(data: bytes | None, crc: int) -> None:

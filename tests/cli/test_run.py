@@ -259,15 +259,15 @@ def test_signals_end_a_run_in_order(folder: Path, number: signal.Signals, status
 
 
 def test_a_source_may_be_the_browsers_own() -> None:
-    from tmstream.cli._compose import _with_files, load
+    from tmstream.cli._pipeline import load, with_files
     from tmstream.core.errors import SpecError
     from tmstream.engine.graph import build
     from tmstream.engine.registry import Registry
 
     registry = Registry.installed()
-    duet = _with_files(load("duet"), registry, {"mic": "browser", "cam": "browser"})
+    duet = with_files(load("duet"), registry, {"mic": "browser", "cam": "browser"})
     assert duet.node("mic").type == "browser_microphone"
     assert duet.node("cam").type == "browser_camera"
     assert build(duet, registry).live
     with pytest.raises(SpecError, match="not a source"):
-        _with_files(load("sound"), registry, {"head": "browser"})
+        with_files(load("sound"), registry, {"head": "browser"})

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import threading
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 #: After a signal the house has this long. A node that hangs, or a library's thread, must not keep
@@ -32,12 +32,7 @@ class Ending:
             self._before = {one: signal.signal(one, self._note) for one in _SIGNALS}
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         if self._timer is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._compose import load
+from ._pipeline import load
 from ._project import opened
 
 if TYPE_CHECKING:

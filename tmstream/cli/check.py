@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ._compose import load, server_settings
+from ._pipeline import load, server_settings
 
 
 @click.command()

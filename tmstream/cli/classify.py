@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._compose import load, with_journal
+from ._pipeline import load, with_journal
 from ._progress import progress
 from ._project import json_option, opened, project_argument, tell_foreign
 

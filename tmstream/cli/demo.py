@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._compose import Wishes, load, run_pipeline
+from ._house import Wishes, run_pipeline
+from ._pipeline import load
 
 if TYPE_CHECKING:
     from ..engine.spec import Pipeline

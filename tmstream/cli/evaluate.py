@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ._compose import with_journal
+from ._pipeline import with_journal
 from ._project import json_option, opened, project_argument, tell_foreign
 
 

@@ -16,7 +16,8 @@ from urllib.request import ProxyHandler, build_opener
 import click
 
 from ..core.errors import InputError
-from ._compose import Wishes, load, run_pipeline
+from ._house import Wishes, run_pipeline
+from ._pipeline import load
 
 if TYPE_CHECKING:
     from ..engine.spec import Pipeline

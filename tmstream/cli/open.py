@@ -6,7 +6,7 @@ import webbrowser
 
 import click
 
-from ._compose import has_screen
+from ._house import has_screen
 
 
 @click.command("open")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ._compose import load
+from ._pipeline import load
 from ._progress import progress
 from ._project import opened, project_argument
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._compose import Wishes, load, run_pipeline, with_journal
+from ._house import Wishes, run_pipeline
+from ._pipeline import load, with_journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

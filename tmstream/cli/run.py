@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from ._compose import Wishes, load, run_pipeline
+from ._house import Wishes, run_pipeline
+from ._pipeline import load
 
 
 def _pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:

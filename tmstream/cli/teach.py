@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._compose import load
+from ._pipeline import load
 from ._progress import progress
 from ._project import json_option, opened, project_argument
 

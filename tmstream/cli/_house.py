@@ -1,4 +1,4 @@
-"""From a pipeline's name to a running house: files, project, services, signals."""
+"""One run: a pipeline with its project, its services and its server, from greeting to ending."""
 
 from __future__ import annotations
 
@@ -8,55 +8,26 @@ import os
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..core.errors import DeviceError, InputError, SpecError
-from ..core.resources import PACKAGE, resource
+from ..core.errors import DeviceError, InputError
 from ._ending import Ending
+from ._pipeline import server_settings, with_console, with_files, with_journal
 
 if TYPE_CHECKING:
     from ..core.messages import Hello
     from ..engine.graph import Graph
-    from ..engine.registry import Registry
     from ..engine.spec import Pipeline
     from ..server.hub import Hub
     from ..store.project import Project
 
-#: ``--source NODE=browser``: what a page of the studio hears or sees (a file: ``./browser``).
-BROWSER = "browser"
 #: Node types that need somebody to listen on the port.
 SERVED = frozenset({"websocket", "browser_microphone", "browser_camera"})
-
-
-def load(name: str) -> Pipeline:
-    """Return the pipeline in the file ``name``, or the shipped one of that name.
-
-    Raises:
-        SpecError: there is none, or it is wrong.
-    """
-    from ..engine.nearest import did_you_mean
-    from ..engine.spec import read
-
-    path = Path(name)
-    if path.is_file():
-        return read(path)
-    shipped = resource("pipelines")
-    if path.name == name and (shipped / f"{path.stem}.yaml").is_file():
-        found = read(shipped / f"{path.stem}.yaml")
-        if found.project is not None and shipped.is_relative_to(PACKAGE):
-            # An installed package is no place for somebody's examples.
-            found = replace(found, project=Path.cwd() / found.project.name)
-        return found
-    names = [one.stem for one in shipped.glob("*.yaml")]
-    near = did_you_mean(path.stem, names)
-    if path.suffix in (".yaml", ".yml") and path.parent.is_dir():
-        near = did_you_mean(path.name, [one.name for one in path.parent.glob("*.y*ml")]) or near
-    raise SpecError(f"{name}: no such pipeline file{near}")
 
 
 @dataclass(frozen=True)
@@ -78,7 +49,7 @@ class Wishes:
 
 def run_pipeline(pipeline: Pipeline, wishes: Wishes) -> int:
     """Run until the sources are dry, the time is over or a signal comes; return the exit status."""
-    from ..engine.graph import build
+    from ..engine.graph import build, with_params
     from ..engine.registry import Registry
     from ..lab.replay import run_info
 
@@ -89,114 +60,27 @@ def run_pipeline(pipeline: Pipeline, wishes: Wishes) -> int:
         pipeline = replace(pipeline, project=wishes.project)
     if wishes.realtime:
         pipeline = replace(pipeline, realtime=True)
-    pipeline = _with_files(pipeline, registry, wishes.sources)
+    pipeline = with_files(pipeline, registry, wishes.sources)
     # A wrong pipeline is said before a project is made for it.
-    build(_with_values(pipeline, wishes.values), registry)
+    build(with_params(pipeline, wishes.values), registry)
     with Ending() as ending, _project_of(pipeline) as project:
-        pipeline = _with_values(with_journal(pipeline, registry, project), wishes.values)
+        pipeline = with_params(with_journal(pipeline, registry, project), wishes.values)
         info = run_info(pipeline)
         if wishes.prints:
             pipeline = with_console(pipeline, registry)
         graph = build(pipeline, registry)
-        return asyncio.run(_House(graph, project, wishes, info).live(ending))
+        return asyncio.run(House(graph, project, wishes, info).live(ending))
 
 
-def with_journal(pipeline: Pipeline, registry: Registry, project: Project | None) -> Pipeline:
-    """Put the project's journalled parameters (``set``, ``tune``) over the YAML's."""
-    from ..engine.params import parameters
-    from ..engine.settings import PREFIX, journalled
-
-    if project is None:
-        return pipeline
-    keys = [
-        f"{PREFIX}{spec.name}.{name}"
-        for spec in pipeline.nodes
-        for name in parameters(registry[spec.type])
-    ]
-    return journalled(pipeline, {key: project.setting(key) for key in keys})
-
-
-def with_console(pipeline: Pipeline, registry: Registry) -> Pipeline:
-    """Return the pipeline with one more sink, which prints what websocket clients are sent.
-
-    It reads what the websocket nodes read; without one, the nodes that nobody else reads.
-    """
-    from ..engine.spec import NodeSpec
-
-    served = [spec for spec in pipeline.nodes if spec.type == "websocket"]
-    read = {name for spec in pipeline.nodes for name in spec.sources}
-    takes = registry["console"].takes
-    shown = [name for spec in served for name in spec.sources] or [
-        spec.name for spec in pipeline.nodes if spec.name not in read
-    ]
-    feeds = [  # a websocket may show a camera's pictures as well; those are not printed
-        name
-        for name in shown
-        if any(
-            issubclass(kind, takes)
-            for kind in getattr(registry[pipeline.node(name).type], "gives", ())
-        )
-    ]
-    if not feeds:
-        raise SpecError(f"{pipeline.path}: nothing in it can be printed")
-    names = {spec.name for spec in pipeline.nodes}
-    name = next(one for one in ("print", *(f"print{i}" for i in range(99))) if one not in names)
-    console = NodeSpec(name, "console", tuple(dict.fromkeys(feeds)))
-    return replace(pipeline, nodes=(*pipeline.nodes, console))
-
-
-def _with_values(pipeline: Pipeline, values: Mapping[str, Any]) -> Pipeline:
-    from ..engine.graph import with_params
-
-    return with_params(pipeline, values)
-
-
-def _with_files(pipeline: Pipeline, registry: Registry, files: Mapping[str, str]) -> Pipeline:
-    from ..backends.pictures import PICTURE_ENDINGS
-    from ..engine.graph import with_sources
-
-    for name, file in files.items():
-        if file == BROWSER:
-            pipeline = _from_browser(pipeline, registry, name)
-            continue
-        path = Path(file).expanduser().absolute()
-        pipeline = with_sources(pipeline, registry, {name: str(path)})
-        if not path.exists():
-            raise InputError(f"--source {name}={file}: no such file")
-        spec = pipeline.node(name)
-        if spec.type == "video_file" and (path.is_dir() or path.suffix.lower() in PICTURE_ENDINGS):
-            pipeline = pipeline.with_node(replace(spec, type="pictures"))
-    return pipeline
-
-
-def _from_browser(pipeline: Pipeline, registry: Registry, name: str) -> Pipeline:
-    """Let a page's microphone or camera stand for the source ``name``."""
-    from ..core.packet import Audio, Image
-    from ..engine.spec import NodeSpec
-
-    spec = pipeline.node(name)
-    gives = () if spec.sources else getattr(registry[spec.type], "gives", ())
-    for payload, kind in ((Audio, "browser_microphone"), (Image, "browser_camera")):
-        if payload in gives:
-            return pipeline.with_node(NodeSpec(name, kind))
-    raise SpecError(f"{pipeline.where(f'nodes.{name}')}: not a source of sound or pictures")
-
-
-@contextlib.contextmanager
-def _project_of(pipeline: Pipeline) -> Iterator[Project | None]:
+def _project_of(pipeline: Pipeline) -> contextlib.AbstractContextManager[Project | None]:
     from ..store.project import Project
 
     if pipeline.project is None:
-        yield None
-        return
-    project = Project.open(pipeline.project, create=True)
-    try:
-        yield project
-    finally:
-        project.close()
+        return contextlib.nullcontext()
+    return Project.open(pipeline.project, create=True)
 
 
-class _House:
+class House:
     """One run: the services around a graph, and how it comes to its end."""
 
     def __init__(self, graph: Graph, project: Project | None, wishes: Wishes, info: object) -> None:
@@ -308,27 +192,6 @@ class _House:
         from ..engine.describe import hello
 
         return hello(self._graph, self._project, __version__)
-
-
-def server_settings(pipeline: Pipeline) -> dict[str, Any]:
-    """Return the checked ``server:`` mapping; `SpecError` names the field and its line."""
-    import msgspec
-
-    from ..engine.nearest import did_you_mean
-    from ..server.settings import ServerSettings
-
-    for name in pipeline.server:
-        if name not in ServerSettings.__struct_fields__:
-            hint = did_you_mean(name, ServerSettings.__struct_fields__)
-            raise SpecError(f"{pipeline.where(f'server.{name}')}: unknown{hint}")
-    try:
-        checked = msgspec.convert(dict(pipeline.server), ServerSettings)
-    except msgspec.ValidationError as error:
-        text, _, path = str(error).partition(" - at ")
-        name = path.strip("`").removeprefix("$").strip(".") or text.partition(":")[0]
-        text = text.removeprefix(f"{name}: ")
-        raise SpecError(f"{pipeline.where(f'server.{name}'.rstrip('.'))}: {text}") from None
-    return {key: getattr(checked, key) for key in pipeline.server}
 
 
 def _to_stderr(line: str) -> None:

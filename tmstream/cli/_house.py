@@ -17,7 +17,7 @@ import click
 
 from ..core.errors import DeviceError, InputError
 from ._ending import Ending
-from ._pipeline import server_settings, with_console, with_files, with_journal
+from ._pipeline import server_settings, with_console, with_files
 
 if TYPE_CHECKING:
     from ..core.messages import Hello
@@ -51,6 +51,7 @@ def run_pipeline(pipeline: Pipeline, wishes: Wishes) -> int:
     """Run until the sources are dry, the time is over or a signal comes; return the exit status."""
     from ..engine.graph import build, with_params
     from ..engine.registry import Registry
+    from ..engine.settings import with_journal
     from ..lab.replay import run_info
 
     registry = Registry.installed()

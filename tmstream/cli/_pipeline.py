@@ -13,7 +13,6 @@ from ..core.resources import PACKAGE, resource
 if TYPE_CHECKING:
     from ..engine.registry import Registry
     from ..engine.spec import Pipeline
-    from ..store.project import Project
 
 #: ``--source NODE=browser``: what a page of the studio hears or sees (a file: ``./browser``).
 BROWSER = "browser"
@@ -43,21 +42,6 @@ def load(name: str) -> Pipeline:
     if path.suffix in (".yaml", ".yml") and path.parent.is_dir():
         near = did_you_mean(path.name, [one.name for one in path.parent.glob("*.y*ml")]) or near
     raise SpecError(f"{name}: no such pipeline file{near}")
-
-
-def with_journal(pipeline: Pipeline, registry: Registry, project: Project | None) -> Pipeline:
-    """Put the project's journalled parameters (``set``, ``tune``) over the YAML's."""
-    from ..engine.params import parameters
-    from ..engine.settings import PREFIX, journalled
-
-    if project is None:
-        return pipeline
-    keys = [
-        f"{PREFIX}{spec.name}.{name}"
-        for spec in pipeline.nodes
-        for name in parameters(registry[spec.type])
-    ]
-    return journalled(pipeline, {key: project.setting(key) for key in keys})
 
 
 def with_console(pipeline: Pipeline, registry: Registry) -> Pipeline:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._pipeline import load, with_journal
+from ._pipeline import load
 from ._progress import progress
 from ._project import json_option, opened, project_argument, tell_foreign
 
@@ -39,6 +39,7 @@ def classify(
 
     from ..core.errors import InputError
     from ..engine.registry import Registry
+    from ..engine.settings import with_journal
     from ..lab import choice
     from ..lab.classify import classify as classify_samples
     from ..lab.samples import find

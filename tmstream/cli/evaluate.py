@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from ._pipeline import with_journal
 from ._project import json_option, opened, project_argument, tell_foreign
 
 
@@ -28,6 +27,7 @@ def evaluate(project: Path, group: str | None, picture: Path | None, as_json: bo
 
     from ..core.errors import InputError
     from ..engine.registry import Registry
+    from ..engine.settings import with_journal
     from ..head.judge import judge
     from ..lab import choice
     from ..lab.head import head_params

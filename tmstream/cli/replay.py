@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ._house import Wishes, run_pipeline
-from ._pipeline import load, with_journal
+from ._pipeline import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,6 +97,7 @@ def _services(pipeline: Pipeline) -> Iterator[tuple[Pipeline, list[object]]]:
     """Yield the pipeline as its project sets it, and its services; the project is only read."""
     from ..core.services import Commands
     from ..engine.registry import Registry
+    from ..engine.settings import with_journal
     from ..store.history import History
     from ..store.project import Project
 

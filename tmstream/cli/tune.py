@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._pipeline import load, with_journal
+from ._pipeline import load
 from ._progress import progress
 from ._project import json_option, opened, project_argument
 
@@ -47,6 +47,7 @@ def tune(
 
     from ..core.errors import InputError
     from ..engine.registry import Registry
+    from ..engine.settings import with_journal
     from ..lab import choice
     from ..lab.samples import Sample, kind_of
     from ..lab.tune import GRID, search, silence

@@ -18,6 +18,7 @@ from . import params
 from .graph import Graph, Slot
 from .handout import find
 from .nearest import did_you_mean
+from .registry import Registry
 from .spec import NodeSpec, Pipeline
 from .walk import Step
 
@@ -38,6 +39,18 @@ def journalled(pipeline: Pipeline, settings: Mapping[str, Any]) -> Pipeline:
             pipeline = pipeline.with_node(NodeSpec(name, spec.type, spec.sources, changed))
             specs[name] = pipeline.node(name)
     return pipeline
+
+
+def with_journal(pipeline: Pipeline, registry: Registry, project: Project | None) -> Pipeline:
+    """Return the pipeline with what ``set`` and ``tune`` changed in the project over the YAML's."""
+    if project is None:
+        return pipeline
+    keys = [
+        f"{PREFIX}{spec.name}.{name}"
+        for spec in pipeline.nodes
+        for name in params.parameters(registry[spec.type])
+    ]
+    return journalled(pipeline, {key: project.setting(key) for key in keys})
 
 
 class LiveSettings:

@@ -146,7 +146,9 @@ def _solve_shrunk(within: Float64, amount: float, right: Float64) -> Float64:
     mu = float((within**2).sum()) / n / d
     ridge = max(amount, 1e-4) * mu
     part = (1 - amount) / n
-    if n >= d or part == 0:
+    if part == 0:  # S is a multiple of the identity
+        return np.asarray(right / ridge)
+    if n >= d:
         covariance = part * (within.T @ within)
         covariance[np.diag_indices(d)] += ridge
         return np.linalg.solve(covariance, right)

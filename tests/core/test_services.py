@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -17,17 +18,33 @@ async def answer(command: Any) -> str:
     return "done"
 
 
-def test_a_command_waits_for_the_node_that_is_opening() -> None:
+def test_commands_wait_for_the_node_that_opens_in_its_own_thread() -> None:
     async def late() -> Any:
         commands = Commands()
+        commands.expect([Lock, Undo])
         commands.expect([Lock])
-        task = asyncio.ensure_future(commands.dispatch(Lock(id=1)))
+        tasks = [asyncio.ensure_future(commands.dispatch(one(id=1))) for one in (Lock, Lock, Undo)]
         await asyncio.sleep(0)
-        assert not task.done()
-        commands.route([Lock], answer)
-        return await task
+        assert not any(task.done() for task in tasks)
+        tasks[0].cancel()  # one who gives up takes nobody along
+        opening = threading.Thread(target=commands.route, args=([Lock, Undo], answer))
+        opening.start()
+        found = await asyncio.wait_for(asyncio.gather(*tasks[1:]), services.PATIENCE_S / 2)
+        opening.join()
+        assert tasks[0].cancelled()
+        return found
 
-    assert asyncio.run(late()) == "done"
+    assert asyncio.run(late()) == ["done", "done"]
+
+
+def test_a_second_route_replaces_the_first() -> None:
+    async def again(command: Any) -> str:
+        return "again"
+
+    commands = Commands()
+    for handler in (answer, again):
+        commands.route([Lock], handler)
+    assert asyncio.run(commands.dispatch(Lock(id=1))) == "again"
 
 
 def test_who_never_comes_is_told_apart_from_who_is_not_there(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
 from .clock import Clock
@@ -17,7 +18,6 @@ S = TypeVar("S")
 
 #: How long a command waits for its node to open: models load, a device may be slow.
 PATIENCE_S = 10.0
-POLL_S = 0.05
 
 Handler = Callable[[Any], Awaitable[Any]]
 
@@ -87,15 +87,24 @@ class Commands:
 
     def __init__(self) -> None:
         self._handlers: dict[type, Handler] = {}
-        self._expected: set[type] = set()
+        #: Types whose node is not open yet. Nodes open in their lanes' threads, so these are no
+        #: futures of the loop.
+        self._opening: dict[type, Future[None]] = {}
 
     def expect(self, kinds: Iterable[type]) -> None:
         """Note that a node which is not open yet will handle these: `dispatch` waits for it."""
-        self._expected.update(kinds)
+        for kind in kinds:
+            self._opening.setdefault(kind, Future())
 
     def route(self, kinds: Iterable[type], handler: Handler) -> None:
-        """Send commands of these types to ``handler``; a second route replaces the first."""
-        self._handlers.update(dict.fromkeys(kinds, handler))
+        """Send commands of these types to ``handler``; a second route replaces the first.
+
+        May be called from any thread.
+        """
+        for kind in kinds:
+            self._handlers[kind] = handler
+            if (opening := self._opening.pop(kind, None)) is not None:
+                opening.set_result(None)
 
     def handled(self) -> frozenset[type]:
         """Return the command types somebody handles."""
@@ -107,14 +116,13 @@ class Commands:
         Raises:
             InputError: nobody handles it here (yet), or it was refused.
         """
-        for _ in range(round(PATIENCE_S / POLL_S)):
-            if type(command) in self._handlers or type(command) not in self._expected:
-                break
-            await asyncio.sleep(POLL_S)
-        handler = self._handlers.get(type(command))
+        kind = type(command)
+        if kind not in self._handlers and (opening := self._opening.get(kind)) is not None:
+            await asyncio.wait([asyncio.wrap_future(opening)], timeout=PATIENCE_S)
+        handler = self._handlers.get(kind)
         if handler is None:
-            kind = type(command).__struct_config__.tag
-            if type(command) in self._expected:
-                raise InputError(f"the node that handles {kind!r} is not ready yet; see its status")
-            raise InputError(f"this pipeline has no node that handles {kind!r}")
+            tag = kind.__struct_config__.tag
+            if kind in self._opening:
+                raise InputError(f"the node that handles {tag!r} is not ready yet; see its status")
+            raise InputError(f"this pipeline has no node that handles {tag!r}")
         return await handler(command)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -90,6 +92,79 @@ def test_the_doctor_counts(
     found = [doctor.Finding(f"thing {i}", "missing", "get it") for i in range(missing)]
     monkeypatch.setattr(doctor, "look", lambda: iter(found))
     assert tmstream("doctor").out.splitlines()[-1] == said
+
+
+class FakeSounds(ModuleType):
+    """sounddevice on a machine with these devices."""
+
+    PortAudioError = OSError
+
+    def __init__(self, *inputs: int) -> None:
+        super().__init__("sounddevice")
+        self._inputs = inputs
+
+    def get_portaudio_version(self) -> tuple[int, str]:
+        return 1246720, "PortAudio V19.6, revision 1"
+
+    def query_devices(self) -> list[dict]:
+        return [
+            {"name": f"device {i}", "max_input_channels": count, "default_samplerate": 48000.0}
+            for i, count in enumerate(self._inputs)
+        ]
+
+
+class NoPortAudio:
+    """Where the library is missing, importing sounddevice raises `OSError`."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == "sounddevice":
+            raise OSError("PortAudio library not found")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "library", "microphone"),
+    [
+        (None, "missing  PortAudio: the library is not here", "missing  microphone: none can be"),
+        (
+            (),
+            "ok       PortAudio: V19.6",
+            "missing  microphone: PortAudio finds no input",
+        ),
+        (
+            (0,),
+            "ok       PortAudio: V19.6",
+            "missing  microphone: PortAudio finds no input",
+        ),
+        (
+            (0, 2),
+            "ok       PortAudio: V19.6",
+            "ok       microphone: device 1 (2 channels",
+        ),
+        ((1, 2), "ok       PortAudio: V19.6", "ok       microphone: 2 found"),
+    ],
+    ids=["no library", "no device", "only a loudspeaker", "one", "two"],
+)
+def test_the_doctor_tells_a_missing_library_from_a_missing_microphone(
+    tmstream: Callable,
+    monkeypatch: pytest.MonkeyPatch,
+    inputs: tuple[int, ...] | None,
+    library: str,
+    microphone: str,
+) -> None:
+    if inputs is None:
+        monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+        monkeypatch.setattr(sys, "meta_path", [NoPortAudio(), *sys.meta_path])
+    else:
+        monkeypatch.setitem(sys.modules, "sounddevice", FakeSounds(*inputs))
+    said = tmstream("doctor").out
+    assert library in said
+    assert microphone in said
+    assert ("apt-get install libportaudio2" in said) == (inputs is None)
+    assert ("mic=browser" in said) == (inputs in ((), (0,)))
+    listed = tmstream("devices").out
+    assert listed.count("microphone ") == sum(count > 0 for count in inputs or ())
+    assert ("microphones: none found" in listed) == (inputs in ((), (0,)))
+    assert ("microphones: the library is not here" in listed) == (inputs is None)
 
 
 def test_devices_never_fail(tmstream: Callable) -> None:

@@ -6,34 +6,53 @@ from pathlib import Path
 
 import click
 
+from ..core.errors import DeviceError
+
 
 @click.command()
 def devices() -> None:
     """List the microphones and cameras of this machine, as pipelines name them."""
-    for line in microphones():
-        click.echo(line)
-    for line in cameras():
+    try:
+        portaudio()
+        lines = microphones() or ["microphones: none found"]
+    except DeviceError as error:
+        lines = [f"microphones: {error}"]
+    for line in (*lines, *cameras()):
         click.echo(line)
 
 
-def microphones() -> list[str]:
-    """Return a line for each microphone, or why there is none."""
+def portaudio() -> str:
+    """Return the version of PortAudio, through which microphones are heard.
+
+    Raises:
+        DeviceError: it is not installed.
+    """
     try:
         import sounddevice
     except (OSError, ImportError) as error:
-        return [
-            f"microphones: PortAudio is not here ({error}); Linux: apt-get install libportaudio2"
-        ]
+        raise DeviceError(
+            f"the library is not here ({error}); Linux: apt-get install libportaudio2"
+        ) from error
+    return str(sounddevice.get_portaudio_version()[1]).removeprefix("PortAudio ").partition(",")[0]
+
+
+def microphones() -> list[str]:
+    """Return a line for each microphone that PortAudio knows.
+
+    Raises:
+        DeviceError: they cannot be listed.
+    """
+    import sounddevice
+
     try:
-        found = [
+        return [
             f"microphone {number}: {one['name']} ({one['max_input_channels']} channels, "
             f"{one['default_samplerate']:.0f} Hz)"
             for number, one in enumerate(sounddevice.query_devices())
             if one["max_input_channels"] > 0
         ]
     except sounddevice.PortAudioError as error:
-        return [f"microphones: cannot be listed ({error})"]
-    return found or ["microphones: none found"]
+        raise DeviceError(f"cannot be listed ({error})") from error
 
 
 def cameras() -> list[str]:

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import click
 
+from ..core.errors import DeviceError
+
 
 class Finding(NamedTuple):
     """One thing looked at: ``ok``, ``missing`` (and what to do) or just a fact."""
@@ -69,6 +71,7 @@ def look() -> Iterator[Finding]:
         "models": _models,
         "libsndfile": _soundfile,
         "PortAudio": _portaudio,
+        "microphone": _microphone,
         "OpenCV": _opencv,
         "state folder": _state,
         "disk": _disk,
@@ -98,12 +101,25 @@ def _soundfile() -> str:
 
 
 def _portaudio() -> str:
-    from .devices import microphones
+    from .devices import portaudio
 
-    found = microphones()
-    if found[0].startswith("microphones:"):
-        raise OSError(found[0].removeprefix("microphones: "))
-    return f"{len(found)} microphones"
+    return portaudio()
+
+
+def _microphone() -> str:
+    from ..capture.microphone import WITHOUT
+    from .devices import microphones, portaudio
+
+    try:
+        portaudio()
+    except DeviceError as error:
+        raise DeviceError("none can be looked for without PortAudio") from error
+    if not (found := microphones()):
+        raise DeviceError(
+            "PortAudio finds no input device; plug one in, and see `tmstream devices` "
+            f"(Linux: a user without a desktop must be in the group audio); {WITHOUT}"
+        )
+    return f"{len(found)} found" if len(found) > 1 else found[0].partition(": ")[2]
 
 
 def _opencv() -> str:

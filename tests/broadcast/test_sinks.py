@@ -19,7 +19,7 @@ from tmstream.broadcast.console import Console
 from tmstream.broadcast.osc import Osc, osc_name
 from tmstream.broadcast.websocket import WebSocket
 from tmstream.core.errors import ContractError, DeviceError
-from tmstream.core.messages import Hello
+from tmstream.core.messages import Hello, LiveParameter
 from tmstream.core.packet import Event, Image, NodeStatus, Packet, Result, Scores, Status
 from tmstream.core.services import Commands
 from tmstream.server.hub import Hub
@@ -42,7 +42,7 @@ class RecordingHub(Hub):
     """A hub that remembers what it was told to publish; it never listens."""
 
     def __init__(self) -> None:
-        nobody = Hello("", "", None, [], [], [], [], "", 0)
+        nobody = Hello("", "", None, [], [], [], [], "", 0, live=[LiveParameter("head", "k", 5)])
         super().__init__(ServerSettings(port=0), Commands(), lambda: nobody)
         self.published: list[tuple[Any, ...]] = []
 
@@ -84,6 +84,7 @@ def test_of_two_websocket_nodes_one_tells_the_status() -> None:
     asyncio.run(go())
     assert hub.status is not None
     assert hub.status.nodes["mic"].rate_hz == 50.0
+    assert hub.status.live == [LiveParameter("head", "k", 5)]  # whoever else changes it is followed
 
 
 def test_without_a_server_the_websocket_says_so() -> None:

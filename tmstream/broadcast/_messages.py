@@ -62,4 +62,5 @@ def status_message(status: Status, services: Services) -> StatusMessage:
         clients=hub.clients if hub else 0,
         examples=project.count() if project else 0,
         locked=bool(project and project.setting("locked", False)),
+        live=hub.describe().live if hub else [],
     )

@@ -157,12 +157,13 @@ class NodeStatusPart(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class StatusMessage(Message, frozen=True, tag="status"):
-    """The whole engine, about once a second."""
+    """The whole engine, about once a second; ``live`` is what can be changed, as it stands now."""
 
     nodes: dict[str, NodeStatusPart]
     clients: int
     examples: int
     locked: bool
+    live: list[LiveParameter] = []
 
 
 class ErrorPart(msgspec.Struct, frozen=True):

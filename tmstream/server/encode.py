@@ -67,7 +67,9 @@ def encode(node: str, packet: Packet[Any], now_us: int) -> Outgoing:
     raise TypeError(f"no message carries a {type(data).__name__}")
 
 
-def encode_status(status: Status, *, clients: int, examples: int, locked: bool) -> m.StatusMessage:
+def encode_status(
+    status: Status, *, clients: int, examples: int, locked: bool, live: list[m.LiveParameter]
+) -> m.StatusMessage:
     """Return the engine's state as a message (a struct: `/health` and `/metrics` read it too)."""
     nodes = {
         name: m.NodeStatusPart(
@@ -80,7 +82,7 @@ def encode_status(status: Status, *, clients: int, examples: int, locked: bool) 
         )
         for name, one in status.nodes.items()
     }
-    return m.StatusMessage(nodes=nodes, clients=clients, examples=examples, locked=locked)
+    return m.StatusMessage(nodes, clients, examples, locked, live)
 
 
 def dump(message: m.Message) -> bytes:

@@ -9,11 +9,13 @@ addEventListener("load", () => {
   source.className = "source";
   line.append(back, source);
   document.body.append(line);
-  const words = { engine: "live", take: "a recorded take; start tmstream, and play yourself", none: "waiting for tmstream" };
+  const words = { engine: "live", take: "recorded take: start tmstream to play yourself", none: "waiting for tmstream" };
   setInterval(() => {
-    const from = (typeof tm !== "undefined" && tm && tm.source) || "none";
-    if (source.textContent === words[from]) return;
-    source.textContent = words[from];
+    const here = typeof tm !== "undefined" && tm ? tm : { source: null };
+    const from = here.source ?? "none";
+    const said = from === "take" && here.engine ? "recorded take: tmstream sees nobody yet" : words[from];
+    if (source.textContent === said) return;
+    source.textContent = said;
     source.className = `source ${from}`;
   }, 300);
 });

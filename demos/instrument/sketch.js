@@ -96,7 +96,7 @@ function drawString(string, i) {
   const wide = sin(string.phase) * string.swing * width * 0.016;
   noFill();
   for (let glow = 3; glow > 0; glow--) {
-    stroke(string.hue, 55, 60 + 40 * string.swing, (0.12 + 0.5 * string.swing) / glow);
+    stroke(string.hue, 55, 75 + 25 * string.swing, (0.35 + 0.5 * string.swing) / glow);
     strokeWeight(map(i, 0, strings.length, 3.4, 1.4) + (glow - 1) * 6 * string.swing);
     beginShape();
     for (let step = 0; step <= 40; step++) {
@@ -129,11 +129,11 @@ function drawHands() {
 
 function drawWords() {
   noStroke();
-  fill(45, 12, 90, 0.75);
-  textSize(14);
+  fill(45, 12, 95);
+  textSize(16);
   textAlign(CENTER, CENTER);
-  if (sound?.state !== "running") text("click to hear it", width / 2, height * 0.865);
-  else text(tm.labels[tuning] ? `tuned by ${tm.labels[tuning]}` : "", width / 2, height * 0.865);
+  if (sound?.state !== "running") text("click to hear it", width / 2, height * 0.935);
+  else text(tm.labels[tuning] ? `tuned by ${tm.labels[tuning]}` : "", width / 2, height * 0.935);
 }
 
 function windowResized() {

@@ -33,13 +33,19 @@ function follow() {
   for (const body of bodies) {
     if (!puppets.has(body.subject)) puppets.set(body.subject, { joints: {}, colour: PAPER[puppets.size % PAPER.length] });
     const { joints } = puppets.get(body.subject);
-    for (const point of body.keypoints) {
+    for (const point of body.keypoints.map(onStage)) {
       const joint = (joints[point.name] ??= { x: point.x, y: -100 }); // lowered from above
       joint.x = lerp(joint.x, point.x, 0.3);
       joint.y = lerp(joint.y, point.y, 0.3);
     }
   }
   for (const subject of puppets.keys()) if (!bodies.some((body) => body.subject === subject)) puppets.delete(subject);
+}
+
+/** A little smaller than in the camera, with the feet on the boards: raised arms need room above. */
+function onStage({ name, x, y }) {
+  const scale = width > height ? 0.8 : 1;
+  return { name, x: lerp(width / 2, x, scale), y: lerp(height * 0.95, y, scale) };
 }
 
 function drawStage() {

@@ -6,10 +6,26 @@ const $ = (id) => document.getElementById(id);
 const KEY = "tmstream attendant";
 const REPLY_MS = 5000;
 
-let socket, number = 0, role = "none", wait = 500, heads = [], head = null, heard = 0, lastStatus = null;
+const SAID_MS = 8000;
+const MARKED_S = 1.5;
+const LONGEST_AGO_S = 28; // the engine remembers half a minute
+const HAPPENED = { trigger: "just now", enter: "it began", count: "once more" };
+
+let socket, number = 0, role = "none", wait = 500, heads = [], heard = 0, lastStatus = null, answered = null, hiding, moving = false;
 const waiting = new Map();
 
-function say(text) { $("said").textContent = text; }
+function say(text) {
+  clearTimeout(hiding);
+  $("said").textContent = text;
+  hiding = setTimeout(() => { $("said").textContent = ""; }, SAID_MS);
+}
+
+/** Where the fader really stands; another client may have moved it. */
+function follow(live) {
+  heads = (live ?? []).filter((one) => one.param === "strictness");
+  $("strictness").disabled = !heads.length;
+  if (heads.length && !moving) $("strictness").value = heads[0].value;
+}
 
 function remembered(value) {
   try {
@@ -43,6 +59,7 @@ async function enter(fields) {
 
 const handlers = {
   hello(message) {
+    follow(message.live);
     if (message.private) document.title = "tmstream (private)";
     const code = new URLSearchParams(location.hash.slice(1)).get("c");
     history.replaceState(null, "", location.pathname);   // a code is good once; keep it out of sight
@@ -57,12 +74,18 @@ const handlers = {
   },
   event(message) {
     if (message.event === "leave" || message.event === "hold") return;
-    $("last").textContent = `${message.label} (${message.event === "trigger" ? "heard or seen" : message.event})`;
+    const when = document.createElement("small");
+    when.textContent = `${HAPPENED[message.event] ?? message.event}, at ${new Date().toLocaleTimeString()}`;
+    $("last").replaceChildren(message.label, when);
+    answered = performance.now();
+  },
+  prediction(message) {
+    if (message.label !== null) answered = performance.now();
   },
   status(message) {
     lastStatus = message;
     heard = performance.now();
-    heads = Object.keys(message.nodes).sort((a, b) => Number(b.includes("head")) - Number(a.includes("head")));
+    follow(message.live);
     show();
   },
 };
@@ -100,7 +123,9 @@ function connect() {
     waiting.clear();
     $("state").textContent = "The engine is not running";
     $("state").dataset.well = "no";
-    $("reasons").replaceChildren();
+    const reason = document.createElement("li");
+    reason.textContent = "It may be starting anew: wait half a minute. This page connects by itself.";
+    $("reasons").replaceChildren(reason);
     heard = 0;
     setTimeout(connect, wait);
     wait = Math.min(wait * 2, 10_000);
@@ -115,18 +140,21 @@ $("door").onsubmit = (event) => {
 };
 
 $("wrong").onclick = async () => {
-  const reply = await ask("mark", { label: null, seconds: 1.5 });
-  say(reply.ok ? "Noted. It is learned when somebody unlocks teaching." : `Not noted: ${reply.error.message}`);
+  // It takes a while to reach for the phone: the last answer is meant, however long ago it was.
+  const ago_s = answered === null ? 0 : (performance.now() - answered) / 1000;
+  if (ago_s > LONGEST_AGO_S) return say("Not noted: its last answer is too long ago. Press within half a minute.");
+  const reply = await ask("mark", { label: null, seconds: ago_s + MARKED_S });
+  const learned = lastStatus?.locked ? "It is learned when somebody unlocks teaching." : "It is learned already.";
+  say(reply.ok ? `Noted. ${learned}` : `Not noted: ${reply.error.message}`);
 };
 
+$("strictness").oninput = () => { moving = true; }; // until it is let go, nobody else moves it
 $("strictness").onchange = async () => {
   const value = Number($("strictness").value);
-  let reply = { ok: false, error: { message: "no node has a strictness" } };
-  for (const node of head ? [head] : heads) {
-    reply = await ask("set", { node, param: "strictness", value });
-    if (reply.ok) { head = node; break; }
-  }
-  say(reply.ok ? "Changed." : `Not changed: ${reply.error.message}`);
+  const replies = await Promise.all(heads.map(({ node }) => ask("set", { node, param: "strictness", value })));
+  moving = false;
+  const failed = replies.find((reply) => !reply.ok);
+  say(failed ? `Not changed: ${failed.error.message}` : "Changed.");
 };
 
 $("restart").onclick = async () => {

@@ -85,6 +85,8 @@ export interface Tmstream {
   readonly ready: Promise<Tmstream>;
   readonly connected: boolean;
   readonly source: "engine" | "take" | null;
+  /** An engine answers, even while a take plays because it sends nothing the sketch needs. */
+  readonly engine: boolean;
   readonly problem: string | null;
   readonly labels: string[];
   readonly hello: any;

@@ -131,7 +131,7 @@
       const inside = framed && secure ? " If it does run: this page sits inside a frame; open it in a tab of its own." : "";
       return { code: "not_running", text: `tmstream is not running at ${place}. Start it in a terminal: tmstream run PIPELINE.${inside}` };
     }
-    return { code: "not_allowed", text: `tmstream is running, but this page (${page.origin}) is not on its list. Open the studio and click “Let this page listen”, or type: tmstream allow-origin ${page.origin}` };
+    return { code: "not_allowed", text: `tmstream is running, but this page (${page.origin}) is not on its list. Open the studio and click “Let it listen”, or type: tmstream allow-origin ${page.origin}` };
   }
 
   function healthAddress(url) {
@@ -437,6 +437,7 @@
       this.options = { quiet: false, mirror: false, fit: "stretch", simulateKeys: false, loop: true, ...options };
       this.connected = false; //: messages come in, from an engine or a take
       this.source = null; //: "engine", "take" or null
+      this.engine = false; //: an engine answers, even while a take plays because it sends nothing the sketch needs
       this.problem = null; //: why there is no connection, in words
       this.labels = (this.options.labels || []).map(clean);
       this.hello = null;
@@ -597,7 +598,7 @@
       clearTimeout(this._hungry);
       this._notice.clear();
       this._unlistenToKeys?.();
-      this.connected = false;
+      this.connected = this.engine = false;
       this.source = null;
       this._settle();
     }
@@ -643,6 +644,7 @@
       if (hello.protocol !== PROTOCOL) {
         return this._problem({ code: "protocol", text: `This tmstream.js speaks protocol ${PROTOCOL}, the engine ${hello.protocol}. Take the tmstream.js that this engine serves.` });
       }
+      if (from === this._line) this.engine = true;
       if (from === this._line && !this._suits(hello)) return this._fallBack();
       if (from === this._line) {
         this._lineHello = hello;
@@ -756,6 +758,7 @@
 
     _lost() {
       this._lineHello = null;
+      this.engine = false;
       clearTimeout(this._hungry);
       this._video.image = null;
       if (this.source !== "engine") return; // a take was playing anyway

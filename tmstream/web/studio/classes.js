@@ -2,6 +2,7 @@
 import { fill, h, inkOf } from "./dom.js";
 
 const CARDS = 24; // shown of one label; the rest is counted
+const LONGEST_NAME = 80;
 
 export class Classes {
   constructor(app) {
@@ -13,12 +14,13 @@ export class Classes {
     this.cards = h("div.classes");
     this.person = h("input", { type: "text", placeholder: "anybody", autocomplete: "off", maxLength: 60 });
     this.seconds = h("input", { type: "number", min: 1, max: 60, value: 5, inputMode: "numeric" });
-    this.name = h("input", { type: "text", placeholder: "A new class, e.g. clap", autocomplete: "off", maxLength: 80, "aria-label": "Name of a new class" });
+    this.name = h("input", { type: "text", placeholder: "A new class, e.g. clap", autocomplete: "off", "aria-label": "Name of a new class" });
     this.adder = h("form.adder", { onsubmit: (event) => this.add(event) }, this.name, h("button.primary", { type: "submit" }, "Add class"));
+    this.options = h("div.options", { hidden: true },
+      h("label.inline", { title: "Who teaches; then it can be judged on people it has not met" }, "taught by", this.person),
+      h("label.inline", {}, "hands-free for", this.seconds, "s"));
     this.element = app.drop.target(h("section.panel", { "aria-label": "Classes" },
-      h("div.heading", {}, h("h2", {}, "Classes"),
-        h("label.inline", {}, "person", this.person),
-        h("label.inline", {}, "hands-free for", this.seconds, "s")),
+      h("div.heading", {}, h("h2", {}, "Classes"), this.options),
       this.adder, this.cards, app.drop.element));
     app.on("examples", () => this.rebuild());
     app.on("role", () => this.rebuild());
@@ -27,12 +29,25 @@ export class Classes {
 
   add(event) {
     event.preventDefault();
-    const label = this.name.value.trim().normalize("NFC");
-    if (!label) return;
-    if (!this.app.labels.includes(label)) this.pending.push(label);
+    const label = this.named(this.name.value);
+    if (!label) {
+      this.name.focus();
+      return;
+    }
+    if (this.app.labels.includes(label)) this.app.say(`There is a class “${label}” already.`);
+    else this.pending.push(label);
     this.name.value = "";
     this.app.examplesChanged();
     this.cards.querySelector(`[data-key="${CSS.escape(`hold ${label}`)}"]`)?.focus();
+  }
+
+  /** A name as it is kept, or null after saying what is wrong with it. */
+  named(text) {
+    const label = text.trim().normalize("NFC");
+    if (!label) this.app.say("Give the class a name first.", "warn");
+    else if (label.length > LONGEST_NAME) this.app.say(`A name has at most ${LONGEST_NAME} characters; this one has ${label.length}.`, "warn");
+    else return label;
+    return null;
   }
 
   rebuild() {
@@ -40,10 +55,15 @@ export class Classes {
     const { app } = this;
     const taught = new Set(app.examples.map((one) => one.label));
     this.pending = this.pending.filter((label) => !taught.has(label));
-    this.adder.hidden = !app.wire.mayTeach;
+    this.adder.hidden = !app.wire.mayTeach || app.locked;
+    this.options.hidden = this.adder.hidden || !app.labels.length;
+    if (!app.labels.length && !app.wire.mayTeach) {
+      fill(this.cards, h("div.hint", {}, h("p", {}, app.wire.connected ? "Nothing has been taught yet." : "Connecting …")));
+      return;
+    }
     if (!app.labels.length) {
       fill(this.cards, h("div.hint", {},
-        h("p", {}, h("strong", {}, "Teach it something."), " Add a class above, hold its Record button, and make the sound or the pose three to five times. Then do the same for a second class."),
+        h("p", {}, h("strong", {}, "Teach it something."), " Add a class above, hold its Record button, and make the sound or the pose five times. Then do the same for a second class."),
         h("p", {}, "It answers while you teach: there is no training to wait for.")));
       return;
     }
@@ -56,7 +76,7 @@ export class Classes {
     const takes = this.takesOf(label);
     const busy = this.recording?.label === label ? this.recording : null;
     const { app } = this;
-    const signature = JSON.stringify([takes.map((take) => take.map((one) => one.id)), app.wire.mayTeach, app.locked, busy?.words, Boolean(busy), app.lint?.get(label)]);
+    const signature = JSON.stringify([takes.map((take) => take.map((one) => one.id)), app.wire.mayTeach, app.locked, busy?.words, Boolean(busy), app.lint?.get(label), takes.map((take) => this.fault(take))]);
     const kept = this.shown.get(label);
     if (kept?.signature === signature) return kept.card;
     const card = this.classCard(label, takes);
@@ -97,7 +117,7 @@ export class Classes {
     const card = h("article.class", { "--ink": inkOf(label), "data-label": label, "aria-label": `Class ${label}` },
       h("header", {},
         h("input.title", {
-          "data-key": `name ${label}`, value: label, disabled: !mine || app.locked || !takes.length, "aria-label": `Name of class ${label}`, maxLength: 80,
+          "data-key": `name ${label}`, value: label, disabled: !mine || app.locked || !takes.length, title: label, "aria-label": `Name of class ${label}`,
           onchange: (event) => this.rename(label, event.target), onkeydown: (event) => event.key === "Enter" && event.target.blur(),
         }),
         mine && h("span.count", {}, `${takes.length} ${takes.length === 1 ? "take" : "takes"}`),
@@ -108,15 +128,34 @@ export class Classes {
     return app.drop.target(card, label);
   }
 
+  /** What is wrong with a take, if anything is. */
+  fault(take) {
+    return take.map((one) => this.app.faults?.get(one.id)).find(Boolean);
+  }
+
   takeCard(take) {
     const first = take.find((one) => one.phase === "final") ?? take[Math.floor(take.length / 2)];
     const picture = this.pictures.get(first.id) ?? this.app.clips.thumbnail(first);
     this.pictures.set(first.id, picture);
     const several = new Set(this.app.examples.map((one) => one.space)).size > 1;
     const about = [several && first.space, first.person, first.negative ? "was wrong" : null, take.length > 1 && `${take.length} examples`].filter(Boolean).join(" · ") || "1 example";
-    const play = h("button.play", { type: "button", "data-key": `play ${first.id}`, title: about, "aria-label": `Play: ${first.label}, ${about}`, onclick: () => this.app.try(this.app.clips.play(picture)) }, picture);
-    return h("li", { className: first.negative ? "negative" : "" }, play, h("small", {}, about),
+    const fault = this.fault(take);
+    const play = h("button.play", { type: "button", "data-key": `play ${first.id}`, title: fault ?? about, "aria-label": `Play: ${[first.label, about, fault].filter(Boolean).join(", ")}`,
+      onclick: (event) => {
+        this.app.try(this.app.clips.play(picture));
+        this.offerMove(event.currentTarget.parentElement, take);
+      } }, picture);
+    return h("li", { className: first.negative ? "negative" : fault ? "faulty" : "" }, play, h("small", {}, about),
       this.app.wire.mayTeach && h("button.quiet.remove", { type: "button", "data-key": `remove ${first.id}`, "aria-label": `Delete this take of ${first.label}`, title: "Delete", disabled: this.app.locked, onclick: () => this.app.change("delete_examples", { ids: take.map((one) => one.id) }) }, "✕"));
+  }
+
+  /** A take that was listened to can be moved to the class it belongs to. */
+  offerMove(item, take) {
+    const { app } = this;
+    if (!app.wire.mayTeach || app.locked || take[0].negative || app.labels.length < 2 || item.querySelector("select")) return;
+    this.cards.querySelectorAll(".takes select").forEach((one) => one.remove());
+    item.append(h("select", { "aria-label": "Move this take to another class", onchange: (event) => app.change("relabel", { ids: take.map((one) => one.id), label: event.target.value }, `moved to “${event.target.value}”`) },
+      h("option", { value: "" }, "move to …"), app.labels.filter((label) => label !== take[0].label).map((label) => h("option", { value: label }, label))));
   }
 
   // ---- recording
@@ -208,7 +247,7 @@ export class Classes {
   // ---- changing
 
   async rename(label, input) {
-    const to = input.value.trim().normalize("NFC");
+    const to = this.named(input.value);
     if (!to || to === label) {
       input.value = label;
       return;

@@ -30,6 +30,14 @@ export class Drop {
     app.on("role", () => this.show());
     app.on("examples", () => this.show());
     this.show();
+    // Missed its mark, a dropped file would replace this page, and what it may do with it.
+    for (const kind of ["dragover", "drop"]) document.addEventListener(kind, (event) => this.missed(event));
+  }
+
+  missed(event) {
+    if (event.defaultPrevented || ![...event.dataTransfer.types].includes("Files")) return;
+    event.preventDefault();
+    if (event.type === "drop") this.app.say(this.app.locked ? "Locked: files are taken once it is unlocked." : this.app.wire.mayTeach ? "Drop files on a class." : "This page may only look: it takes no files.", "warn");
   }
 
   show() {
@@ -126,7 +134,7 @@ export class Drop {
     const files = [...refused, ...found.files.filter((one) => one.why)];
     const taken = found.files.filter((one) => !one.why).length;
     const count = found.result.examples ?? 0;
-    const words = `${files_(taken)} taken (${count} ${count === 1 ? "example" : "examples"})${files.length ? `, ${files.length} skipped` : ""}`;
+    const words = taken || !files.length ? `${files_(taken)} taken (${count} ${count === 1 ? "example" : "examples"})${files.length ? `, ${files.length} skipped` : ""}` : `nothing taken, ${files_(files.length)} skipped`;
     this.end(found.error || words, files);
   }
 
@@ -186,6 +194,8 @@ export class Drop {
     this.busy = false;
     this.bar.hidden = true;
     this.note.textContent = words;
+    const { top, bottom } = this.report.getBoundingClientRect();
+    if (top < 0 || bottom > innerHeight || !bottom) this.app.say(files.length ? `${words}; ${files[0].name}: ${files[0].why}` : words, files.length ? "warn" : "");
     fill(this.skipped, files.map((one) => h("li", {}, h("span", {}, one.name), h("small", {}, one.why))));
     this.show();
   }

@@ -25,6 +25,7 @@ export class Engine {
       h("h3", {}, "Project"), this.about);
     app.wire.on("hello", (hello) => this.graph.show(hello.graph ?? []));
     app.wire.on("status", (message) => this.show(message));
+    app.wire.on("away", () => this.graph.still());
     app.wire.on("prediction", (message) => this.count(message));
     app.wire.on("event", (message) => message.event === "trigger" && !message.simulated && this.onset(message));
     app.on("examples", () => this.project());
@@ -91,7 +92,11 @@ export class Engine {
   async snap(event) {
     event.preventDefault();
     const name = this.name.value.trim();
-    if (!name) return;
+    if (!name) {
+      this.app.say("Give the snapshot a name first.", "warn");
+      this.name.focus();
+      return;
+    }
     await this.app.change("snapshot", { name }, `saved “${name}”`);
     this.name.value = "";
     this.list();

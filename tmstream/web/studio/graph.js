@@ -1,7 +1,7 @@
 // The pipeline as boxes and arrows, from the sources down; each box says how its node fares.
 import { fill, h, milliseconds, svg } from "./dom.js";
 
-const [BOX, TALL, GAP_X, GAP_Y, MARGIN] = [112, 48, 12, 26, 16];
+const [BOX, TALL, GAP_X, GAP_Y, MARGIN] = [118, 48, 12, 26, 16];
 const STATES = { running: "runs", waiting: "waits", failed: "failed" };
 
 /** How far each node is from a source: one row below the lowest node it reads. */
@@ -51,6 +51,14 @@ export class PipelineGraph {
       svg("text", { class: "name", x: 10, y: 16 }, short(name, 13)), svg("text", { class: "kind", x: 10, y: 29 }, short(kind, 18)), part.figures);
     this.parts.set(name, part);
     return part.group;
+  }
+
+  /** The engine is away: nothing is known of its nodes. */
+  still() {
+    for (const part of this.parts.values()) {
+      part.group.setAttribute("class", "node");
+      part.figures.textContent = "";
+    }
   }
 
   /** Take over what the engine says about each node. */

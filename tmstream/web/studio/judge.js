@@ -3,39 +3,54 @@ import { fill, h, inkOf, panel, percent } from "./dom.js";
 import { Room } from "./drop.js";
 
 const WAIT_MS = 900; // after the last change
+const SPACES = { audio: "Sound", "body.upper": "Arms and head", "body.full": "The whole body", hand: "Hand signs", gesture: "Movements", image: "Pictures" };
+const COLUMNS = [["class", "the class"], ["takes", "how many takes teach it"], ["found", "how many of its takes were recognised"], ["trusted", "how often the name was right when it was said"]];
 
 export class Judge {
   constructor(app) {
     this.app = app;
     this.heads = [];
-    this.result = h("div", {}, h("p.hint", {}, "Nothing to judge yet."));
+    this.result = h("div", {}, h("p.hint", {}, "Nothing to judge yet: teach two classes, each at least twice."));
     this.strict = h("input", { type: "range", min: 0, max: 1, step: 0.05, value: 0.5, "aria-label": "Strictness", onchange: () => this.set() });
     this.strictly = h("output", {}, "0.50");
-    this.strict.addEventListener("input", () => { this.strictly.textContent = Number(this.strict.value).toFixed(2); });
+    this.strict.addEventListener("input", () => {
+      this.moving = true; // until it is let go, nobody else moves it
+      this.strictly.textContent = Number(this.strict.value).toFixed(2);
+    });
+    this.busy = h("p.hint", { role: "status", hidden: true }, "Judging anew …");
     this.element = panel("How good",
-      h("div.fader", {}, h("span", {}, "lets strangers in"), this.strict, h("span", {}, "strict"), this.strictly),
-      this.result, new Room(app, app.drop).element);
+      h("h3", {}, "Strictness ", h("strong", {}, this.strictly)),
+      h("div.fader", {}, h("span", {}, "answers often"), this.strict, h("span", {}, "answers rarely")),
+      h("p.hint", {}, "Further right, more is called none of the above: what you did not teach, and some of what you did."),
+      this.busy, this.result, new Room(app, app.drop).element);
     app.on("examples", () => this.later());
     app.on("role", () => this.later());
-    app.wire.on("hello", (hello) => this.know(hello));
+    app.wire.on("hello", (hello) => {
+      this.know(hello.live);
+      this.later();
+    });
+    app.wire.on("status", (status) => this.know(status.live)); // an attendant may have moved it, or another studio
   }
 
   later() {
     clearTimeout(this.timer);
     this.strict.disabled = !this.heads.length || ["viewer", "none"].includes(this.app.wire.role) || this.app.locked;
-    if (this.app.wire.mayTeach) this.timer = setTimeout(() => this.run(), WAIT_MS);
+    if (this.app.wire.mayTeach) this.timer = setTimeout(() => (this.app.classes.recording ? this.later() : this.run()), WAIT_MS);
   }
 
   /** Where the fader really stands: the heads that take a strictness, and its present value. */
-  know(hello) {
-    this.heads = (hello.live ?? []).filter((one) => one.param === "strictness");
-    if (this.heads.length && document.activeElement !== this.strict) this.strict.value = this.heads[0].value;
-    this.strictly.textContent = Number(this.strict.value).toFixed(2);
-    this.later();
+  know(live) {
+    const heads = (live ?? []).filter((one) => one.param === "strictness");
+    const moved = heads.length && heads[0].value !== this.heads[0]?.value;
+    this.heads = heads;
+    if (!moved || this.moving) return;
+    this.strict.value = heads[0].value;
+    this.strictly.textContent = heads[0].value.toFixed(2);
   }
 
   async set() {
     const value = Number(this.strict.value);
+    this.moving = false;
     for (const { node } of this.heads) {
       if (!(await this.app.try(this.app.wire.command("set", { node, param: "strictness", value })))) return;
     }
@@ -44,10 +59,11 @@ export class Judge {
 
   async run() {
     if (!this.app.examples.length) {
-      fill(this.result, h("p.hint", {}, "Nothing to judge yet."));
+      fill(this.result, h("p.hint", {}, "Nothing to judge yet: teach two classes, each at least twice."));
       return;
     }
-    this.element.classList.add("busy");
+    this.busy.hidden = false;
+    if (!this.judged) fill(this.result);
     try {
       const judged = await this.app.wire.command("evaluate");
       // Without a project (nothing is kept) there is nobody to look for faults.
@@ -55,19 +71,28 @@ export class Judge {
     } catch (error) {
       fill(this.result, h("p.hint", {}, error.message));
     }
-    this.element.classList.remove("busy");
+    this.busy.hidden = true;
   }
 
   show(judged, faults) {
-    const said = judged.advice ?? [];
+    this.judged = true;
+    const spaces = Object.entries(judged.spaces ?? {});
+    const said = (judged.advice ?? []).map((line) => (spaces.length === 1 ? line.replace(`${spaces[0][0]}: `, "") : line));
     const lint = new Map();
-    for (const { label, what, remedy } of faults) if (label && !lint.has(label)) lint.set(label, `${what}: ${remedy}`);
-    for (const line of said) for (const label of this.app.labels) if (!lint.has(label) && (line.includes(`: ${label} has `) || line.includes(`: ${label} is turned away`))) lint.set(label, line.slice(line.indexOf(": ") + 2));
+    // A take has no name that anybody knows: its card is marked instead.
+    const takes = new Map(this.app.examples.map((one) => [one.id, one.take]));
+    const words = ({ what, remedy, examples = [] }) => {
+      const named = examples.map((id) => takes.get(id)).filter(Boolean).reduce((text, take) => text.replaceAll(take, "the marked take"), what);
+      return `${named}; ${remedy}`;
+    };
+    this.app.faults = new Map(faults.flatMap((one) => (one.examples ?? []).map((id) => [id, words(one).replace("the marked take", "this take")])));
+    for (const one of faults) if (one.label && !lint.has(one.label)) lint.set(one.label, words(one));
+    for (const line of said) for (const label of this.app.labels) if (!lint.has(label) && (line.includes(`${label} has `) || line.includes(`${label} is turned away`))) lint.set(label, line);
     this.app.lint = lint;
     // What stands on a class's card need not be said again; overlaps are in the advice already.
-    const advice = [...said, ...faults.filter((one) => one.kind !== "overlap" && one.kind !== "few").map((one) => `${one.what}: ${one.remedy}`)];
+    const advice = [...said, ...faults.filter((one) => one.kind !== "overlap" && one.kind !== "few").map((one) => (one.label ? `${one.label}: ${words(one)}` : words(one)))];
     fill(this.result,
-      Object.entries(judged.spaces ?? {}).map(([space, report]) => this.space(space, report)),
+      spaces.map(([space, report]) => this.space(space, report)),
       advice.length > 0 && h("h3", {}, "What would help"),
       advice.length > 0 && h("ul.advice", {}, advice.map((line) => h("li", {}, line))));
     this.app.emit("lint");
@@ -76,18 +101,19 @@ export class Judge {
   space(space, report) {
     const { labels, answers, matrix } = report.confusion;
     return h("div.space", {},
-      h("h3", {}, space, " ", h("strong", {}, report.accuracy === null ? "not yet judged" : `${percent(report.accuracy)} right`)),
-      h("p.hint", {}, report.tested ? `${report.tested} examples answered by others' examples (${report.takes} takes)` : "Teach each class at least twice, and it can be judged."),
+      h("h3", {}, SPACES[space] ?? space, " ", h("strong", {}, report.accuracy === null ? "not yet judged" : `${percent(report.accuracy)} right`)),
+      h("p.hint", {}, report.tested ? `Each of ${report.takes} takes was hidden in turn and asked of the others: ${report.tested} answers.` : "Teach each class at least twice, and it can be judged."),
       report.tested > 0 && h("div.scroll", { tabIndex: 0, role: "group", "aria-label": `Confusion matrix of ${space}` }, h("table.confusion", {},
-        h("caption", {}, "rows: what it was; columns: what was said"),
-        h("thead", {}, h("tr", {}, h("td"), answers.map((label, i) => h("th", { scope: "col", title: label ?? "none" }, i < labels.length ? label : "none")))),
+        h("caption", {}, "row: what it was; column: what was said"),
+        h("thead", {}, h("tr", {}, h("td"), answers.map((label, i) => h("th", { scope: "col", title: label }, i < labels.length ? label : "none")))),
         h("tbody", {}, matrix.map((row, i) => {
           const sum = row.reduce((a, b) => a + b, 0);
-          return h("tr", {}, h("th", { scope: "row", "--ink": inkOf(labels[i]) }, labels[i]), row.map((count, j) => h("td", { className: i === j ? "right" : count ? "wrong" : "", "--share": sum ? count / sum : 0 }, count || "")));
+          return h("tr", {}, h("th", { scope: "row", title: labels[i], "--ink": inkOf(labels[i]) }, labels[i]), row.map((count, j) => h("td", { className: i === j ? "right" : count ? "wrong" : "", "--share": sum ? count / sum : 0 }, count || "")));
         })))),
       h("table.scores", {},
-        h("thead", {}, h("tr", {}, ["class", "takes", "found", "trusted"].map((word) => h("th", { scope: "col" }, word)))),
-        h("tbody", {}, Object.entries(report.labels).map(([label, one]) => h("tr", {}, h("th", { scope: "row", "--ink": inkOf(label) }, label), h("td", {}, one.takes), h("td", {}, percent(one.recall)), h("td", {}, percent(one.precision)))))),
-      report.open_set && h("p.hint", {}, `Strangers turned away: ${percent(report.open_set.strangers_rejected)}; own examples lost: ${percent(report.open_set.members_lost)}.`));
+        h("thead", {}, h("tr", {}, COLUMNS.map(([word, title]) => h("th", { scope: "col", title }, word)))),
+        h("tbody", {}, Object.entries(report.labels).map(([label, one]) => h("tr", {}, h("th", { scope: "row", title: label, "--ink": inkOf(label) }, label), h("td", {}, one.takes), h("td", {}, percent(one.recall)), h("td", {}, percent(one.precision)))))),
+      h("p.hint", {}, "Found: how many of its takes were recognised. Trusted: how often the name was right when it was said."),
+      report.open_set && h("p.hint", {}, `Of a class that is hidden altogether ${percent(report.open_set.strangers_rejected)} is rightly called none of the above; of the taught ones ${percent(report.open_set.members_lost)} wrongly.`));
   }
 }

@@ -34,12 +34,19 @@ export class Live {
     this.now = h("p.now", { "aria-live": "polite" }, "…");
     this.list = h("ul.bars");
     this.ear = h("div.ear", {}, this.sonogram, this.meter);
-    this.element = panel("Now", this.now, this.ear, this.stage, this.list);
+    this.hint = h("p.hint", { hidden: true });
+    this.element = panel("Now", this.now, this.hint, this.ear, this.stage, this.list);
+    setInterval(() => this.advise(), 500);
 
     const { wire } = app;
-    wire.on("hello", (hello) => { this.ear.hidden = !hello.streams.includes("spectrum"); });
+    wire.on("hello", (hello) => {
+      this.ear.hidden = !hello.streams.includes("spectrum");
+      this.entered.clear();
+    });
+    wire.on("away", () => { this.level = 0; });
     wire.on("spectrum", (message) => this.hear(message));
     wire.on("prediction", (message) => {
+      this.sensed = performance.now();
       this.answers.set(message.subject, { message, ms: performance.now() });
       this.fresh = true;
     });
@@ -53,7 +60,17 @@ export class Live {
     requestAnimationFrame(() => this.draw());
   }
 
+  /** With nothing to hear or see: what to do about it. */
+  advise() {
+    const { wire, uplink } = this.app;
+    const idle = wire.connected && performance.now() - (this.sensed ?? 0) > 2000 ? uplink.idle : [];
+    const words = idle.length ? `Nothing is heard or seen yet. Press “${idle.join("” or “")}” above, and this browser lends its own.` : "";
+    if (this.hint.textContent !== words) this.hint.textContent = words;
+    this.hint.hidden = !words;
+  }
+
   hear(message) {
+    this.sensed = performance.now();
     this.columns.push(message.bins);
     if (this.columns.length > 64) this.columns.shift(); // nobody is looking: the tab is hidden
     this.level = Math.max(0, Math.min(1, 1 + message.level_db / 60));
@@ -83,7 +100,7 @@ export class Live {
     this.bars.clear();
     fill(this.list, this.app.labels.map((label) => {
       const bar = { sure: h("span.sure"), close: h("span.close"), value: h("output", {}, "") };
-      bar.row = h("li", { "--ink": inkOf(label), title: "bar: confidence, thin line: closeness" }, h("span.name", {}, label), h("span.track", {}, bar.sure, bar.close), bar.value);
+      bar.row = h("li", { "--ink": inkOf(label), title: `${label} (bar: confidence, thin line: closeness)` }, h("span.name", {}, label), h("span.track", {}, bar.sure, bar.close), bar.value);
       this.bars.set(label, bar);
       return bar.row;
     }));

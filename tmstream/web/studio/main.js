@@ -62,7 +62,8 @@ class App {
   }
 
   async examplesChanged(fetch = false) {
-    if (fetch && this.wire.mayTeach) {
+    if (!this.wire.mayTeach) this.examples = [];
+    else if (fetch) {
       try {
         this.examples = await this.wire.command("examples");
       } catch (error) {
@@ -131,11 +132,14 @@ function showRole() {
   document.body.classList.toggle("viewer", !mine);
   if (app.wire.connected && !mine) banner("role", h("p", {}, h("strong", {}, "Looking only."), " To teach, open the studio from a terminal on this machine: ", h("code", {}, "tmstream open")));
   else banner("role");
+  if (mine && app.locked) banner("lock", h("p", {}, h("strong", {}, "Locked for the show."), " It answers; nothing can be taught or changed."), h("button", { type: "button", onclick: () => toggleLock() }, "Unlock"));
+  else banner("lock");
   app.emit("role");
 }
 
 app.wire.on("hello", async (hello) => {
   lamp.className = "lamp on";
+  document.body.classList.remove("away");
   banner("away");
   where.textContent = [hello.pipeline, hello.project?.path.split(/[\\/]/).at(-1)].filter(Boolean).join(" · ");
   where.title = hello.project?.path ?? "";
@@ -145,9 +149,10 @@ app.wire.on("hello", async (hello) => {
 });
 app.wire.on("away", () => {
   lamp.className = "lamp";
-  banner("away", h("p", {}, h("strong", {}, "tmstream does not answer."), " It may have been stopped. This page connects again by itself; to start it: ", h("code", {}, "tmstream run PIPELINE")));
+  document.body.classList.add("away");
+  banner("away", h("p", {}, h("strong", {}, "tmstream does not answer."), " What was taught is safe. If it was stopped, start it again in its terminal; this page connects by itself."));
 });
-app.wire.on("auth_failed", (error) => app.say(`${error.message}. Open the studio anew: tmstream open`, "warn"));
+app.wire.on("auth_failed", () => app.say("This page's code is used up or belongs to an earlier start. Open the studio anew: tmstream open", "warn"));
 app.wire.on("origin_refused", ({ origin }) => {
   const allow = h("button", { type: "button", onclick: async () => {
     if (await app.try(app.wire.command("allow_origin", { origin }))) app.say(`${origin} may listen`);

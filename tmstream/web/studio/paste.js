@@ -30,7 +30,7 @@ export class Sketch {
   }
 
   lines() {
-    const label = JSON.stringify(this.app.labels[0] ?? "clap");
+    const label = JSON.stringify(this.app.labels[0] ?? "clap").replaceAll("<", "\\u003c"); // it may stand inside a <script>
     const page = `<!-- in index.html -->\n<script src="${this.home}/tmstream.js"></script>\n\n`;
     const sketch = `let tm;\nlet size = 50;\n\nfunction setup() {\n  createCanvas(400, 400);\n  tm = tmstream.connect();\n}\n\nfunction draw() {\n  background(240);\n  if (tm.triggered(${label})) size = 300;\n  size = lerp(size, 50, 0.05);\n  circle(200, 200, size);\n}\n`;
     return {
@@ -47,7 +47,7 @@ export class Sketch {
     this.code.firstChild.textContent = lines[this.kind];
     const link = (path, words) => h("a", { href: `${this.home}${path}`, target: "_blank", rel: "noopener" }, words);
     fill(this.links, link("/demos/hello/", "open the hello sketch"), " · ", link("/demos/", "all sketches"), " · ", link("/sketch/", "your own (run with --sketch)"));
-    fill(this.tests, this.app.labels.map((label) => h("button.chip", { type: "button", "--ink": inkOf(label), "data-key": `test ${label}`, disabled: !this.app.wire.mayTeach, onclick: () => this.app.try(this.app.wire.command("simulate", { label })) }, label)));
+    fill(this.tests, !this.app.labels.length && h("p.hint", {}, "There is no class yet."), this.app.labels.map((label) => h("button.chip", { type: "button", "--ink": inkOf(label), "data-key": `test ${label}`, disabled: !this.app.wire.mayTeach, onclick: () => this.app.try(this.app.wire.command("simulate", { label })) }, label)));
   }
 
   async invitePhones() {

@@ -6,6 +6,9 @@ const [SOUND, PICTURE] = [1, 3];
 const MOST_PICTURES = 2; // unacknowledged
 const MOST_SOUNDS = 20;
 const RATE = 16000;
+// Sources that hear or see, of which a browser's could take the place.
+const SENSES = { microphone: ["microphone", "synthetic", "audio_file"], camera: ["camera", "walker", "video_file", "pictures"] };
+const WORDS = { microphone: "My microphone", camera: "My camera" };
 
 function frame(kind, seq, rate, age_us, payload) {
   const bytes = new Uint8Array(HEADER + payload.byteLength);
@@ -35,29 +38,59 @@ export class Uplink {
     this.waiting = { microphone: new Set(), camera: new Set() };
     this.streams = {};
     this.buttons = {
-      microphone: h("button.switch", { type: "button", "aria-pressed": "false", onclick: () => this.toggle("microphone") }, "My microphone"),
-      camera: h("button.switch", { type: "button", "aria-pressed": "false", onclick: () => this.toggle("camera") }, "My camera"),
+      microphone: h("button.switch", { type: "button", "aria-pressed": "false", onclick: () => this.toggle("microphone") }, WORDS.microphone),
+      camera: h("button.switch", { type: "button", "aria-pressed": "false", onclick: () => this.toggle("camera") }, WORDS.camera),
     };
+    this.graph = [];
     this.element = h("div.uplink", { role: "group", "aria-label": "This browser's devices" }, this.buttons.microphone, this.buttons.camera);
     app.wire.on("media_ack", (message) => this.acknowledged(message));
     app.wire.on("refused", (error) => this.app.complain(error));
     app.wire.on("away", () => Object.values(this.waiting).forEach((set) => set.clear()));
-    app.on("role", () => Object.values(this.buttons).forEach((button) => { button.disabled = !app.wire.mayTeach; }));
+    app.wire.on("hello", (hello) => { this.graph = hello.graph ?? []; });
+    app.on("role", () => this.show());
     document.addEventListener("visibilitychange", () => {
       if (document.hidden && this.streams.camera) app.say("This tab is hidden: browsers slow its camera down.", "warn");
     });
   }
 
+  /** Whether the pipeline listens to this browser's device. */
+  takes(kind) {
+    return this.graph.some((node) => node.kind === `browser_${kind}`);
+  }
+
+  /** Name of the source whose place this browser's device could take. */
+  instead(kind) {
+    return this.graph.find((node) => SENSES[kind].includes(node.kind))?.name;
+  }
+
+  /** What this browser could lend and does not, although the engine waits for it. */
+  get idle() {
+    return Object.keys(SENSES).filter((kind) => this.takes(kind) && !this.streams[kind] && this.app.wire.mayTeach).map((kind) => WORDS[kind]);
+  }
+
+  show() {
+    for (const [kind, button] of Object.entries(this.buttons)) {
+      button.disabled = !this.app.wire.mayTeach;
+      button.hidden = !this.takes(kind) && !this.instead(kind);
+      if (this.streams[kind] && this.app.wire.connected && button.disabled) this.stop(kind); // it would only be refused
+    }
+  }
+
   acknowledged({ kind, seq, error }) {
     this.waiting[kind].delete(seq);
     if (!error || !this.streams[kind]) return;
+    if (error.includes("no browser_") && this.takes(kind)) return; // the engine is on its way out, and back again
     this.stop(kind);
-    this.app.say(error.includes("no browser_") ? `This engine uses its own ${kind}. To use this browser's, start it with: tmstream run PIPELINE --source ${kind === "camera" ? "cam" : "mic"}=browser` : error, "warn");
+    this.app.say(error, "warn");
   }
 
   async toggle(kind) {
     if (this.streams[kind]) {
       this.stop(kind);
+      return;
+    }
+    if (!this.takes(kind)) {
+      this.app.say(`This engine uses its own ${kind}. To use this browser's, start it with: tmstream run PIPELINE --source ${this.instead(kind)}=browser`, "warn");
       return;
     }
     try {

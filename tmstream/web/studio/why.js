@@ -4,6 +4,8 @@ import { REASONS } from "./live.js";
 
 const KEPT = 8;
 const NEW_AFTER_US = 900_000; // the same answer again within this time is the same moment
+const MARKED_S = 1.5;
+const LONGEST_AGO_S = 28; // the engine remembers half a minute
 
 export class Why {
   constructor(app) {
@@ -13,11 +15,13 @@ export class Why {
     this.was = h("select", { "aria-label": "What it really was" });
     this.list = h("ul.answers");
     this.votes = h("div.votes");
+    this.hint = h("p.hint", {}, "Nothing yet. What it hears or sees appears here; click an answer to see the examples that voted for it.");
     this.right = h("button", { type: "button", title: "Key: Y", onclick: () => this.mark(this.was.value) }, "That was it", h("kbd", {}, "Y"));
     this.wrong = h("button", { type: "button", title: "Key: N", onclick: () => this.mark(null) }, "That was wrong", h("kbd", {}, "N"));
     this.element = panel("Why",
-      h("div.marks", {}, h("p", {}, "The last second and a half:"), h("div.actions", {}, this.right, this.was, this.wrong)),
-      h("h3", {}, "Latest answers"), this.list, this.votes);
+      h("div.marks", {}, h("p", {}, "Was its last answer right?"), h("div.actions", {}, this.wrong, h("span.pair", {}, this.right, this.was)),
+        h("p.hint", {}, "Either teaches: press it within half a minute.")),
+      h("h3", {}, "Latest answers"), this.list, this.hint, this.votes);
     app.wire.on("prediction", (message) => this.note(message));
     app.on("labels", () => this.offer());
     app.on("role", () => this.offer());
@@ -33,7 +37,8 @@ export class Why {
     const kept = this.was.value;
     fill(this.was, this.app.labels.map((label) => h("option", { value: label }, label)));
     if (kept && this.app.labels.includes(kept)) this.was.value = kept;
-    for (const one of [this.right, this.wrong, this.was]) one.disabled = !this.app.wire.mayTeach || this.app.locked;
+    const mute = !this.app.wire.mayTeach || this.app.locked || !this.app.labels.length;
+    for (const one of [this.right, this.wrong, this.was]) one.disabled = mute;
   }
 
   note(message) {
@@ -41,11 +46,12 @@ export class Why {
     const last = this.answers.find((one) => one.subject === message.subject);
     if (last && last.label === message.label && message.end_us - last.until < NEW_AFTER_US) {
       last.until = message.end_us;
+      last.ms = performance.now();
       if (message.confidence > last.confidence) Object.assign(last, { confidence: message.confidence, seq: message.seq });
       return;
     }
     const { seq, label, subject, confidence, rejected, end_us, spaces } = message;
-    this.answers.unshift({ seq, label, subject, confidence, rejected, until: end_us, spaces, at: new Date() });
+    this.answers.unshift({ seq, label, subject, confidence, rejected, until: end_us, spaces, at: new Date(), ms: performance.now() });
     this.answers.length = Math.min(this.answers.length, KEPT);
     if (label && document.activeElement !== this.was) this.was.value = label;
     this.dirty = true;
@@ -61,10 +67,11 @@ export class Why {
   }
 
   draw() {
+    this.hint.hidden = this.answers.length > 0;
     fill(this.list, this.answers.map((one) => h("li", {},
       h("button.answer", { type: "button", "data-key": `answer ${one.seq}`, "--ink": one.label ? inkOf(one.label) : "var(--soft)", "aria-pressed": this.chosen === one.seq, onclick: () => this.explain(one) },
         h("span.dot"), h("span", {}, one.label ?? `none: ${REASONS[one.rejected] ?? one.rejected}`),
-        h("small", {}, [one.label && percent(one.confidence), one.subject, one.at.toLocaleTimeString([], { minute: "2-digit", second: "2-digit" })].filter(Boolean).join(" · "))))));
+        h("small", {}, [one.label && percent(one.confidence), one.subject, one.at.toLocaleTimeString()].filter(Boolean).join(" · "))))));
   }
 
   async explain(answer) {
@@ -101,7 +108,13 @@ export class Why {
   }
 
   async mark(label) {
-    if (!this.app.wire.mayTeach || this.app.locked) return;
-    await this.app.change("mark", { label }, label === null ? "noted: that was wrong" : `learned: that was “${label}”`);
+    if (this.wrong.disabled) return;
+    const newest = Math.max(...this.answers.filter((one) => label !== null || one.label !== null).map((one) => one.ms));
+    const ago_s = Number.isFinite(newest) ? (performance.now() - newest) / 1000 : 0;
+    if (ago_s > LONGEST_AGO_S) {
+      this.app.say("Its last answer is too long ago: press within half a minute.", "warn");
+      return;
+    }
+    await this.app.change("mark", { label, seconds: ago_s + MARKED_S }, label === null ? "noted: that was wrong" : `learned: that was “${label}”`);
   }
 }

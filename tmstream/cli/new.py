@@ -44,20 +44,32 @@ function draw() {{
   background(210, 25, 9);
   for (const ring of rings) {{
     ring.age += deltaTime / 1000;
-    stroke(hue(ring.label), 60, 95, 1 - ring.age / 2);
+    stroke(hueOf(ring.label), 60, 95, 1 - ring.age / 2);
     strokeWeight(6 * (1 - ring.age / 2));
     circle(ring.x, ring.y, 40 + 400 * ring.age);
   }}
   rings = rings.filter(ring => ring.age < 2);
   if (tm.label !== null) {{
-    stroke(hue(tm.label), 70, 100);
+    stroke(hueOf(tm.label), 70, 100);
     strokeWeight(4);
     circle(width / 2, height / 2, 60 + 240 * tm.closeness(tm.label));
   }}
+  drawWords();
+}}
+
+// Delete this once you know that it works.
+function drawWords() {{
+  push();
+  noStroke();
+  fill(0, 0, 70);
+  textSize(15);
+  if (tm.labels.length) text(`I know: ${{tm.labels.join(", ")}}`, 20, height - 20);
+  else text("Nothing was taught yet: add a class in the studio.", 20, height - 20);
+  pop();
 }}
 
 // The same label always has the same colour.
-function hue(label) {{
+function hueOf(label) {{
   let sum = 0;
   for (const letter of label) sum = (sum * 31 + letter.codePointAt(0)) % 360;
   return sum;

@@ -60,10 +60,7 @@ def with_console(pipeline: Pipeline, registry: Registry) -> Pipeline:
     feeds = [  # a websocket may show a camera's pictures as well; those are not printed
         name
         for name in shown
-        if any(
-            issubclass(kind, takes)
-            for kind in getattr(registry[pipeline.node(name).type], "gives", ())
-        )
+        if any(issubclass(kind, takes) for kind in registry.gives(pipeline.node(name).type))
     ]
     if not feeds:
         raise SpecError(f"{pipeline.path}: nothing in it can be printed")
@@ -103,7 +100,7 @@ def _from_browser(pipeline: Pipeline, registry: Registry, name: str) -> Pipeline
     from ..engine.spec import NodeSpec
 
     spec = pipeline.node(name)
-    gives = () if spec.sources else getattr(registry[spec.type], "gives", ())
+    gives = () if spec.sources else registry.gives(spec.type)
     for payload, kind in ((Audio, "browser_microphone"), (Image, "browser_camera")):
         if payload in gives:
             return pipeline.with_node(NodeSpec(name, kind))

@@ -52,7 +52,7 @@ def streams(graph: Graph) -> list[str]:
         STREAMS[kind.__name__]
         for slot in _websockets(graph)
         for feed in slot.spec.sources
-        for kind in getattr(graph.slots[feed].factory, "gives", ())
+        for kind in graph.slots[feed].gives
         if kind.__name__ in STREAMS
     }
     return sorted(sent - ({"video"} if graph.pipeline.private else set()) | {"status"})

@@ -38,6 +38,11 @@ class Slot:
         """The payload types it reads."""
         return getattr(self.factory, "takes", ())
 
+    @property
+    def gives(self) -> Types:
+        """The payload types it gives."""
+        return getattr(self.factory, "gives", ())
+
     def make(self) -> Any:
         """Return a fresh node, not yet opened."""
         return self.factory(**self.params)
@@ -99,7 +104,7 @@ def with_sources(pipeline: Pipeline, registry: Registry, files: Mapping[str, str
         SpecError: no such node, or it is not a source.
     """
     for name, file in files.items():
-        gives = getattr(registry[pipeline.node(name).type], "gives", ())
+        gives = registry.gives(pipeline.node(name).type)
         kind = "audio_file" if Audio in gives else "video_file" if Image in gives else None
         if pipeline.node(name).sources or kind is None:
             raise SpecError(f"{pipeline.where(f'nodes.{name}')}: not a source of sound or pictures")
@@ -165,17 +170,16 @@ def _slot(pipeline: Pipeline, spec: NodeSpec, registry: Registry, made: Mapping[
 
 
 def _join(pipeline: Pipeline, giver: Slot, reader: Slot) -> None:
-    gives = getattr(giver.factory, "gives", ())
     if giver.shape is Sink:
         where = pipeline.where(f"nodes.{reader.name}.from")
         raise ContractError(f"{where}: {giver.name} is a sink and gives nothing")
-    if not any(issubclass(given, taken) for given in gives for taken in reader.takes):
+    if not any(issubclass(given, taken) for given in giver.gives for taken in reader.takes):
         where = pipeline.where(f"nodes.{reader.name}.from")
         raise ContractError(
-            f"{where}: {giver.name} ({giver.spec.type}) gives {_names(gives)}, "
+            f"{where}: {giver.name} ({giver.spec.type}) gives {_names(giver.gives)}, "
             f"but {reader.name} ({reader.spec.type}) takes {_names(reader.takes)}"
         )
-    raw = [given for given in gives if issubclass(given, Audio | Image)]
+    raw = [given for given in giver.gives if issubclass(given, Audio | Image)]
     if pipeline.private and raw and getattr(reader.factory, "keeps", False):
         where = pipeline.where(f"nodes.{reader.name}.from")
         raise ContractError(

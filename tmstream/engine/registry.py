@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from ..core.errors import ContractError, UnknownNode
+from ..core.node import Types
 from .nearest import did_you_mean
 
 Factory = type[Any]
@@ -48,3 +49,7 @@ class Registry:
         except ImportError as error:
             raise UnknownNode(f"node type {name!r} cannot be loaded: {error}") from error
         return made
+
+    def gives(self, name: str) -> Types:
+        """Return the payload types that a node of this type gives; none when it is a sink."""
+        return getattr(self[name], "gives", ())

@@ -39,7 +39,7 @@ class Step:
         self._services = services
         self._patience = Patience()
         self._patient = patient
-        self._embeds = Embedding in getattr(slot.factory, "gives", ())
+        self._embeds = Embedding in slot.gives
         self._embedders = services.find(Embedders)
         if (commands := services.find(Commands)) is not None:
             commands.expect(getattr(slot.factory, "handles", ()))

@@ -181,9 +181,7 @@ def _events(
             collected.append(packet)
 
     known = Registry({**registry.known, _KEEP: Keep, _GIVE: Give})
-    givers = tuple(
-        spec.name for spec in pipeline.nodes if Event in getattr(registry[spec.type], "gives", ())
-    )
+    givers = tuple(spec.name for spec in pipeline.nodes if Event in registry.gives(spec.type))
     if not givers:
         raise SpecError(f"{pipeline.path}: no node in it gives events")
     needed = _above(pipeline, givers)

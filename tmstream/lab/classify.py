@@ -102,7 +102,7 @@ class Head:
     """The head of a pipeline, asked by hand."""
 
     def __init__(self, graph: Graph, project: Project) -> None:
-        heads = [name for name, slot in graph.slots.items() if Scores in _gives(slot)]
+        heads = [name for name, slot in graph.slots.items() if Scores in slot.gives]
         self._part = Part(graph, heads, (project, Commands()))
         self._feeds = graph.slots[heads[0]].spec.sources
         self._now_us = 0
@@ -132,10 +132,6 @@ class Head:
         for feed in self._feeds:
             self._part.push(feed, Packet(self._now_us - 1, Gap("another sample")))
         return list(found.values())
-
-
-def _gives(slot: Any) -> tuple[type, ...]:
-    return getattr(slot.factory, "gives", ())
 
 
 def combined(heard: Heard, answers: Sequence[Packet[Scores]]) -> Answer:

@@ -80,7 +80,7 @@ class Embedder:
 
     def __init__(self, graph: Graph, services: Sequence[object] = ()) -> None:
         self._source = next(name for name, slot in graph.slots.items() if not slot.spec.sources)
-        embeds = [slot for slot in graph.shaped(Transform) if Embedding in slot.factory.gives]
+        embeds = [slot for slot in graph.shaped(Transform) if Embedding in slot.gives]
         self.nodes = tuple(slot.name for slot in embeds)
         upstream = {slot.name for slot in graph.shaped(Transform)}
         downstream = {

@@ -24,7 +24,7 @@ def foreign(project: Project, pipeline: Pipeline, registry: Registry) -> list[st
     graph, spaces = build(pipeline, registry), project.spaces()
     embedders: dict[str, tuple[str, Any]] = {}
     for slot in graph.shaped(Transform):
-        space = getattr(slot.make(), "space", None) if Embedding in slot.factory.gives else None
+        space = getattr(slot.make(), "space", None) if Embedding in slot.gives else None
         taught = project.setting(f"space:{space}") if space in spaces else None
         if taught is not None:
             embedders[slot.name] = (str(space), taught)

@@ -97,14 +97,15 @@ def graph_for(pipeline: Pipeline, registry: Registry, kind: Kind, *, head: bool 
     specs = [
         spec
         for spec in kept
-        if _gives(registry, spec, Embedding) or (spec.sources and _gives(registry, spec, Landmarks))
+        if Embedding in registry.gives(spec.type)
+        or (spec.sources and Landmarks in registry.gives(spec.type))
     ]
     if head:
         names = {spec.name for spec in kept}
         heads = [
             replace(spec, sources=tuple(one for one in spec.sources if one in names))
             for spec in pipeline.nodes
-            if _gives(registry, spec, Scores) and Embedding in registry[spec.type].takes
+            if Scores in registry.gives(spec.type) and Embedding in registry[spec.type].takes
         ]
         specs = [spec for spec in heads if spec.sources][:1]
         if not specs:
@@ -117,10 +118,6 @@ def graph_for(pipeline: Pipeline, registry: Registry, kind: Kind, *, head: bool 
 def _with_ours(registry: Registry) -> Registry:
     ours = {_given_type(given): node for given, node in _OURS.items()}
     return Registry({**registry.known, **ours, _OUT: _Collected})
-
-
-def _gives(registry: Registry, spec: NodeSpec, payload: type) -> bool:
-    return payload in getattr(registry[spec.type], "gives", ())
 
 
 def _given_type(payload: type) -> str:
@@ -141,7 +138,7 @@ def _kept(pipeline: Pipeline, registry: Registry, kind: Kind) -> list[NodeSpec]:
                 spec.type == LANDMARK_TYPES.get(kind, "")
                 if given is Landmarks and not any(one in kept for one in spec.sources)
                 else (spec.sources and all(one in kept for one in spec.sources))
-                or (not spec.sources and _gives(registry, spec, given))
+                or (not spec.sources and given in registry.gives(spec.type))
             )
         ]
         if not ready:
@@ -149,7 +146,7 @@ def _kept(pipeline: Pipeline, registry: Registry, kind: Kind) -> list[NodeSpec]:
         for spec in ready:
             begins = not any(one in kept for one in spec.sources)
             kept[spec.name] = NodeSpec(spec.name, _given_type(given)) if begins else spec
-    ends = {name for name, spec in kept.items() if _gives(registry, spec, Embedding)}
+    ends = {name for name, spec in kept.items() if Embedding in registry.gives(spec.type)}
     wanted = set(ends)
     for name in reversed(kept):
         if name in wanted:

@@ -12,7 +12,6 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..core.packet import Embedding, Float32, Packet
-from ..engine.graph import Graph
 from ..engine.registry import Registry
 from ..engine.spec import Pipeline
 from ..store.project import LANDMARKS, Clip, Example, NewExample, Project
@@ -73,7 +72,8 @@ def _one_space(
         key = hashlib.sha256(clip.data).hexdigest()
         clips[key] = clip
         takes[key].append(one)
-    graphs = {kind: _graph(pipeline, registry, kind) for kind in {_kind(c) for c in clips.values()}}
+    kinds = {_kind(clip) for clip in clips.values()}
+    graphs = {kind: graph_for(pipeline, registry, kind) for kind in kinds}
     made: list[NewExample] = []
     makers: dict[str, str] = {}
     for kind, graph in graphs.items():
@@ -122,10 +122,6 @@ def _kind(clip: Clip) -> Kind:
         poses = to_landmarks(clip)
         return "hand" if poses and poses[0].data.space == "hand" else "body"
     return _KINDS[clip.media_type]
-
-
-def _graph(pipeline: Pipeline, registry: Registry, kind: Kind) -> Graph:
-    return graph_for(pipeline, registry, kind)
 
 
 def _vectors(

@@ -100,7 +100,7 @@ def _recorded_as(
         return spec.name
     if spec.sources:
         return None
-    gives = getattr(registry[spec.type], "gives", ())
+    gives = registry.gives(spec.type)
     raw = {kind for kind in (Audio, Image) if kind in gives}
     alike = [name for name, found in kinds.items() if raw & found and name not in _names(pipeline)]
     return alike[0] if len(alike) == 1 else None
@@ -141,14 +141,12 @@ def events_of(
         async def write(self, packet: Packet[Any]) -> None:
             collected.append(packet)
 
-    givers = tuple(
-        spec.name for spec in pipeline.nodes if Event in getattr(registry[spec.type], "gives", ())
-    )
+    givers = tuple(spec.name for spec in pipeline.nodes if Event in registry.gives(spec.type))
     if not givers:
         raise SpecError(f"{pipeline.path}: no node in it gives events")
     known = Registry({**registry.known, _COLLECTOR: Collect})
     # The other ends (websocket, osc ...) are not wanted here.
-    others = tuple(spec for spec in pipeline.nodes if getattr(registry[spec.type], "gives", ()))
+    others = tuple(spec for spec in pipeline.nodes if registry.gives(spec.type))
     pipeline = replace(pipeline, nodes=(*others, NodeSpec(_COLLECTOR, _COLLECTOR, givers)))
     fed = fed_by(pipeline, recording, known)
     asyncio.run(run(graphs.build(fed, known), tuple(services)))

@@ -85,11 +85,7 @@ def kept(pipeline: Pipeline, registry: Registry) -> list[str]:
 
 
 def _recorded(pipeline: Pipeline, spec: NodeSpec, registry: Registry) -> str:
-    kinds = {
-        kind
-        for source in spec.sources
-        for kind in getattr(registry[pipeline.node(source).type], "gives", ())
-    }
+    kinds = {kind for source in spec.sources for kind in registry.gives(pipeline.node(source).type)}
     what = [word for kind, word in ((Audio, "sound"), (Image, "pictures")) if kind in kinds]
     what = [] if pipeline.private else what
     hours = float(spec.params.get("max_hours", registry["recorder"].max_hours))

@@ -129,7 +129,7 @@ class Workbench:
         sources = [
             slot.name
             for slot in self._graph.slots.values()
-            if not slot.spec.sources and Audio in getattr(slot.factory, "gives", ())
+            if not slot.spec.sources and Audio in slot.gives
         ]
         if not sources:
             raise InputError("this pipeline hears nothing; say “that was wrong” of what it answers")

@@ -145,6 +145,7 @@ class Client:
     # --- commands -----------------------------------------------------------------------------
 
     def _take(self, text: str) -> None:
+        was_stranger = self.session.role == "none"
         try:
             command = self.session.receive(text, self._loop.time())
             result = self._obey_here(command)
@@ -155,8 +156,9 @@ class Client:
         if result is None:
             return
         self._reply(command, result)
-        if isinstance(command, m.Auth):
-            self._welcome()
+        if was_stranger and self.session.role != "none":
+            # Whoever could be told nothing before is greeted again.
+            self._send(self._hub.hello(self.session.role))
 
     def _obey_here(self, command: m.Command) -> dict[str, Any] | None:
         """Return the result of what is done here; queue what is not, and return None."""
@@ -193,17 +195,9 @@ class Client:
         grant = self._hub.authenticate(self, command)
         if grant is None:
             raise Refused(command.id, "wrong_token", "this token or code is not valid (any more)")
-        self._was_stranger = self.session.role == "none"
         role = self.session.promote(grant.role)
         self.connection.protocol.max_message_size = self.session.message_bytes
         return {"session": grant.session, "role": role}
-
-    _was_stranger = False
-
-    def _welcome(self) -> None:
-        """Greet again whoever could be told nothing before."""
-        if self._was_stranger and self.session.role != "none":
-            self._send(self._hub.hello(self.session.role))
 
     async def _work(self, queue: asyncio.Queue[m.Command]) -> None:
         """Obey the commands of a queue in the order in which they came."""

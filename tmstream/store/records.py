@@ -12,7 +12,7 @@ import numpy as np
 from ..core.errors import InputError
 from ..core.packet import Float32, Phase
 
-#: Media type of a clip made by `landmark_bytes`.
+#: Media type of a clip made by `clips.from_landmarks`.
 LANDMARKS = "application/x-tmstream-landmarks"
 MEDIA_TYPES = ("audio/flac", "image/jpeg", LANDMARKS)
 

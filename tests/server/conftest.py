@@ -22,6 +22,12 @@ HELLO = m.Hello(
     spaces=["audio"], streams=["prediction"], role="", unix_offset_us=5,
 )  # fmt: skip
 
+#: What a browser sends to open a websocket.
+UPGRADE = {
+    "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}  # fmt: skip
+
 RunningHub = Callable[..., AbstractAsyncContextManager[Hub]]
 
 

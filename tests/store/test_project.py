@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tmstream.core.errors import InputError, StoreError
-from tmstream.store import cache, database, journal, records, schema
+from tmstream.store import cache, records
 from tmstream.store import project as project_module
-from tmstream.store.patch import Patch
 from tmstream.store.project import Change, Clip, NewExample, Project
 
 New = Callable[..., NewExample]
@@ -143,110 +139,6 @@ def test_unknown_names_are_refused(project: Project, example: New) -> None:
     assert project.settings() == {}
 
 
-def test_undo_and_redo_say_what_they_did(project: Project, example: New) -> None:
-    project.add([example(), example("snap")])
-    project.set_settings({"strictness": 0.5, "active_labels": ["clap", "snap"]})
-    project.rename_label("clap", "snap")
-    assert project.setting("active_labels") == ["snap"]
-    assert project.undo() == 'merged "clap" into "snap"'
-    assert project.setting("active_labels") == ["clap", "snap"]
-    assert project.undo() == "set active_labels, strictness"
-    assert project.setting("strictness", 0.1) == 0.1
-    assert project.undo() == 'added 2 examples of "clap", "snap"'
-    with pytest.raises(InputError, match="nothing to undo"):
-        project.undo()
-    assert project.redo() == 'added 2 examples of "clap", "snap"'
-    project.add([example("new")])
-    with pytest.raises(InputError, match="nothing to redo"):
-        project.redo()
-
-
-def test_undo_redo_and_restore_leave_the_lock_alone(project: Project, example: New) -> None:
-    project.add([example()])
-    project.snapshot("one")
-    project.add([example("snap")])
-    project.set_settings({"locked": True})
-    project.set_settings({"locked": False})
-    assert project.undo() == 'added 1 example of "snap"'
-    assert project.setting("locked") is False
-    project.set_settings({"locked": True})
-    assert project.redo() == 'added 1 example of "snap"'  # a lock ends no future
-    project.restore("one")
-    assert project.setting("locked") is True
-    assert project.labels() == ["clap"]
-
-
-def test_a_lock_that_an_older_version_journalled_is_passed_over(
-    project: Project, example: New
-) -> None:
-    def locked(value: bool) -> None:
-        patch = Patch(settings={"locked": value})
-        project._database.change(lambda db: (None, journal.record(db, "set", "set locked", patch)))
-
-    project.snapshot("empty")
-    project.add([example()])
-    locked(True)
-    locked(False)
-    assert project.undo() == 'added 1 example of "clap"'
-    assert project.setting("locked") is False
-    project.redo()
-    locked(True)
-    project.restore("empty")
-    assert project.setting("locked") is True
-
-
-def test_settings_kept_with_examples_are_undone_with_them(project: Project, example: New) -> None:
-    project.add([example()], settings={"space:audio": "model 1"})
-    assert project.setting("space:audio") == "model 1"
-    assert project.undo() == 'added 1 example of "clap"'
-    assert project.settings() == {}
-    project.redo()
-    assert project.setting("space:audio") == "model 1"
-
-
-def test_a_batch_is_undone_as_one(project: Project, example: New) -> None:
-    project.add([example("before")])
-    for _ in range(3):
-        project.add([example("clap")], batch="session 1")
-    project.add([example("snap")], batch="session 2")
-    project.undo()
-    assert project.labels() == ["before", "clap"]
-    assert project.undo() == 'added 3 examples of "clap"'
-    assert project.labels() == ["before"]
-    assert project.redo() == 'added 3 examples of "clap"'
-    assert len(project.examples(label="clap")) == 3
-    project.redo()
-    assert project.labels() == ["before", "clap", "snap"]
-
-
-def test_a_batch_of_several_kinds_says_how_many_steps_it_was(
-    project: Project, example: New
-) -> None:
-    project.set_settings({"pipeline": "sound"}, batch="one")
-    project.add([example("clap"), example("snap")], batch="one")
-    assert project.undo() == 'added 2 examples of "clap", "snap"'
-    assert project.settings() == {}
-    project.redo()
-    project.set_settings({"pipeline": "mine"}, batch="one")
-    assert project.undo() == "3 steps, the last: set pipeline"
-    assert project.redo() == "3 steps, the last: set pipeline"
-
-
-def test_a_step_that_changes_nothing_leaves_no_trace(project: Project, example: New) -> None:
-    (known,) = project.add([example()])
-    project.relabel([known], "clap")
-    project.set_settings({"locked": None})
-    project.add([])
-    assert project.info()["journal_steps"] == 1
-
-
-def test_a_snapshots_name_is_taken_once(project: Project) -> None:
-    project.snapshot("evening")
-    with pytest.raises(InputError, match="already"):
-        project.snapshot("evening")
-    assert [one.name for one in project.snapshots()] == ["evening"]
-
-
 def test_subscribers_hear_before_the_call_returns(project: Project, example: New) -> None:
     heard: list[Change] = []
     project.subscribe(lambda change: heard.append(change))
@@ -307,133 +199,6 @@ def test_the_cache_forgets_the_oldest(project: Project, monkeypatch: pytest.Monk
     assert kept == [10, 11, 12, 13, 14, 15, 16, 17, 18, 19]
     assert project.cache("head 12") == b"again" * 20
     assert project.info()["journal_steps"] == 0
-
-
-def test_one_plain_file_soon_after_the_last_write(
-    tmp_path: Path, example: New, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(database, "CHECKPOINT_AFTER_S", 0.0)
-    monkeypatch.setattr(database, "POLL_S", 0.01)
-    with Project.open(tmp_path / "a.tms", create=True) as opened:
-        opened.add([example(id="one")])
-        wal = tmp_path / "a.tms-wal"
-        deadline = time.monotonic() + 10
-        while wal.stat().st_size and time.monotonic() < deadline:
-            opened.labels()
-        assert wal.stat().st_size == 0
-        (tmp_path / "copy.tms").write_bytes((tmp_path / "a.tms").read_bytes())
-    assert sorted(file.name for file in tmp_path.glob("a.tms*")) == ["a.tms"]
-    with Project.open(tmp_path / "copy.tms") as copied:
-        assert [stored.id for stored in copied.examples()] == ["one"]
-
-
-def test_copied_while_open(project: Project, example: New, tmp_path: Path) -> None:
-    ids = project.add([example() for _ in range(50)])
-    project.copy_to(tmp_path / "copy.tms")
-    project.add([example()])
-    with pytest.raises(StoreError, match="exists already"):
-        project.copy_to(tmp_path / "copy.tms")
-    assert not (tmp_path / "copy.tms-wal").exists()
-    with Project.open(tmp_path / "copy.tms") as copied:
-        assert [stored.id for stored in copied.examples()] == ids
-        assert copied.undo()
-
-
-def test_reading_only(project: Project, example: New) -> None:
-    project.add([example()])
-    with Project.open(project.path, read_only=True) as reader:
-        assert reader.labels() == ["clap"]
-        assert reader.read_only
-        for attempt in (reader.undo, lambda: reader.add([example()])):
-            with pytest.raises(StoreError, match="reading only"):
-                attempt()
-        reader.put_cache("a", b"b")
-
-
-def test_a_folder_that_cannot_be_written_is_read_without_side_files(
-    project: Project, example: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    project.add([example()])
-    project.close()
-    real = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and real(path, mode))
-    before = project.path.read_bytes()
-    with Project.open(project.path) as reader:
-        assert reader.read_only
-        assert reader.labels() == ["clap"]
-        assert not list(tmp_path.glob("show.tms-*"))
-    assert project.path.read_bytes() == before
-    with pytest.raises(StoreError, match="cannot be made: the folder"):
-        Project.open(tmp_path / "new.tms", create=True)
-
-
-def test_missing_and_foreign_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="no such project"):
-        Project.open(tmp_path / "a.tms")
-    with pytest.raises(StoreError, match="no folder"):
-        Project.open(tmp_path / "no" / "a.tms", create=True)
-    with pytest.raises(StoreError, match="not a file"):
-        Project.open(tmp_path, create=True)
-    picture = tmp_path / "b.tms"
-    picture.write_bytes(b"\xff\xd8\xff" * 5000)
-    other = tmp_path / "c.tms"
-    with sqlite3.connect(other) as db:
-        db.execute("CREATE TABLE example(a)")
-    db.close()
-    for foreign in (picture, other):
-        before = foreign.read_bytes()
-        with pytest.raises(StoreError):
-            Project.open(foreign, create=True)
-        assert foreign.read_bytes() == before
-
-
-def test_a_project_with_a_trigger_is_refused(project: Project) -> None:
-    project.close()
-    with sqlite3.connect(project.path) as db:
-        db.execute("CREATE TRIGGER t AFTER INSERT ON example BEGIN DELETE FROM example; END")
-    db.close()
-    with pytest.raises(StoreError, match="triggers"):
-        Project.open(project.path)
-
-
-def test_a_newer_project_opens_for_reading_only(project: Project, example: New) -> None:
-    project.add([example()])
-    project.close()
-    with sqlite3.connect(project.path) as db:
-        db.execute("ALTER TABLE example ADD COLUMN mood TEXT")
-        db.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
-    db.close()
-    with Project.open(project.path, create=True) as newer:
-        assert newer.read_only
-        assert newer.labels() == ["clap"]
-        assert any("newer tmstream" in notice for notice in newer.notices)
-        with pytest.raises(StoreError, match="reading only"):
-            newer.add([example()])
-
-
-def test_synced_folders_are_warned_about(tmp_path: Path) -> None:
-    folder = tmp_path / "Dropbox"
-    folder.mkdir()
-    with Project.open(folder / "a.tms", create=True) as opened:
-        assert any("synced folder" in notice for notice in opened.notices)
-
-
-def test_every_commit_is_flushed_to_the_disk(project: Project) -> None:
-    def pragmas(db: sqlite3.Connection) -> list[object]:
-        names = ("journal_mode", "synchronous", "foreign_keys", "trusted_schema", "secure_delete")
-        return [db.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
-
-    assert project._database.run(pragmas) == ["wal", 2, 1, 0, 1]
-
-
-def test_closed_projects_say_so(tmp_path: Path, example: New) -> None:
-    opened = Project.open(tmp_path / "a.tms", create=True)
-    opened.close()
-    opened.close()
-    with pytest.raises(StoreError, match="closed"):
-        opened.add([example()])
-    with pytest.raises(StoreError, match="closed"):
-        opened.examples()
 
 
 def test_the_package_imports_no_heavy_library() -> None:

@@ -43,7 +43,7 @@ P4  A device that is lost is told within 3 s, is back within 5 s of its return; 
     test     walks/test_vision_faults.py::test_p4_sound_is_undisturbed_and_vision_is_back_within_five_seconds
     control  walks/test_vision_faults.py::test_p4_control_a_landmark_process_that_is_not_replaced_is_found_out
     test     capture/test_camera.py::test_a_camera_that_hangs_or_dies_is_a_device_error
-    test     capture/test_microphone.py::test_a_microphone_that_is_pulled_out_is_noticed_and_comes_back
+    test     capture/test_portaudio.py::test_a_microphone_that_is_pulled_out_is_noticed_and_comes_back
 
 P5  Bad input never kills and never yields an answer: sound, pictures, landmarks, messages, files.
     test     walks/test_bad_input.py::test_p5_nonsense_says_nothing_and_the_next_sound_is_heard
@@ -72,12 +72,12 @@ P7  No stranger trains, deletes or sees the camera; Host x Origin x role x messa
     test     server/test_door.py::test_p7_every_host_on_every_route
     control  server/test_policy.py::test_p7_control_a_careless_comparison_of_hosts_is_found_out
     test     server/test_policy.py::test_p7_each_origin
-    test     server/test_door.py::test_p7_every_origin_at_the_socket_and_what_a_token_can_make_of_it
+    test     server/test_admission.py::test_p7_every_origin_at_the_socket_and_what_a_token_can_make_of_it
     control  server/test_policy.py::test_p7_control_a_door_that_lets_a_page_in_is_found_out
-    test     server/test_door.py::test_p7_every_message_of_every_role_reaches_its_handler_only_if_it_may
-    control  server/test_door.py::test_p7_control_a_message_that_gets_through_is_found_out
-    test     server/test_door.py::test_p7_the_log_of_it_all_holds_no_secret
-    control  server/test_door.py::test_p7_control_a_door_that_logs_what_it_is_shown_is_found_out
+    test     server/test_admission.py::test_p7_every_message_of_every_role_reaches_its_handler_only_if_it_may
+    control  server/test_admission.py::test_p7_control_a_message_that_gets_through_is_found_out
+    test     server/test_admission.py::test_p7_the_log_of_it_all_holds_no_secret
+    control  server/test_admission.py::test_p7_control_a_door_that_logs_what_it_is_shown_is_found_out
     test     broadcast/test_sinks.py::test_p7_the_cameras_picture_goes_to_those_on_this_machine_who_asked_and_may
     control  broadcast/test_sinks.py::test_p7_control_a_hub_that_shows_it_to_everybody_is_found_out
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmarks.faults import FaultyCamera, FaultyMicrophone, FaultyPerson
+from tmstream.capture.synthetic import Synthetic
 from tmstream.core.packet import Audio, Landmarks, Packet, Scores, Status
 from tmstream.core.services import Commands
 from tmstream.engine import graph as graphs
@@ -18,6 +19,16 @@ from tmstream.engine import run as running
 from tmstream.engine.registry import Registry
 from tmstream.engine.spec import parse
 from tmstream.store.history import History
+
+#: From a microphone (its type and parameters) to an answer that is seen.
+LISTENS = """
+nodes:
+  mic: {type: %s}
+  s: {type: audio_embedding, from: mic}
+  h: {type: knn, from: s}
+  e: {type: events, from: h}
+  out: {type: eye, from: h}
+"""
 
 #: What arrived, from whom, and when; emptied before each test.
 SEEN: list[tuple[float, str, Packet[Any]]] = []
@@ -34,6 +45,11 @@ class Eye:
 
     async def write(self, packet: Packet[Any]) -> None:
         raise AssertionError("the engine names the giver")
+
+
+def performance() -> Synthetic:
+    """Return eight seconds of claps and whistles, which the project `taught` knows."""
+    return Synthetic(sounds=["clap", "whistle"], every_s=2.0, seconds=8.0, seed=5)
 
 
 def registry(**more: Any) -> Registry:

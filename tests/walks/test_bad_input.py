@@ -12,8 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from benchmarks.person import painted
-from tests.walks.house import SEEN, answers, house, registry
-from tmstream.capture.synthetic import Synthetic
+from tests.walks.house import LISTENS, SEEN, answers, house, performance, registry
 from tmstream.capture.walker import ASPECT, MOVES, body_points
 from tmstream.core.packet import Audio, Embedding, Image, Landmarks, Packet, Scores
 from tmstream.embed.audio import AudioEmbedding
@@ -30,15 +29,6 @@ SOUNDS: list[Any] = [
 #: The nonsense lasts a second and a half, so that it is not lost in one window.
 FROM_US, UNTIL_US = 2_000_000, 3_500_000
 
-HEARS = """
-nodes:
-  mic: {type: garbled, %s}
-  s: {type: audio_embedding, from: mic}
-  h: {type: knn, from: s}
-  e: {type: events, from: h}
-  out: {type: eye, from: h}
-"""
-
 
 @dataclass
 class Garbled:
@@ -49,8 +39,7 @@ class Garbled:
     alone: bool = False
 
     async def packets(self) -> AsyncIterator[Packet[Any]]:
-        sounds = Synthetic(sounds=["clap", "whistle"], every_s=2.0, seconds=8.0, seed=5)
-        async for packet in sounds.packets():
+        async for packet in performance().packets():
             nonsense = self.alone or FROM_US <= packet.t_us < UNTIL_US
             data = Audio(SOUNDS[self.bad].astype(np.float32), 16000) if nonsense else packet.data
             yield Packet(packet.t_us, data)
@@ -66,11 +55,11 @@ def check_numbers() -> None:
 def check_sound(bad: int, taught: Project, **nodes: Any) -> None:
     """Hear the nonsense alone, then within a performance."""
     here = registry(garbled=Garbled, **nodes)
-    house(HEARS % f"bad: {bad}, alone: true", taught, nodes=here)
+    house(LISTENS % f"garbled, bad: {bad}, alone: true", taught, nodes=here)
     assert answers() == [], "an answer to nonsense"
     check_numbers()
     SEEN.clear()
-    house(HEARS % f"bad: {bad}", taught, nodes=here)
+    house(LISTENS % f"garbled, bad: {bad}", taught, nodes=here)
     said = answers()
     assert {label for t_us, label in said if t_us < FROM_US - 100_000} == {"clap"}
     # What comes after it begins with a breath of a tenth of a second.

@@ -15,23 +15,17 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from tests.walks.house import answers, house, registry, until
+from tests.walks.house import LISTENS, answers, house, registry, until
 from tmstream.core.errors import StoreError
 from tmstream.core.packet import Packet, Scores
 from tmstream.core.services import Services
 from tmstream.store import project as project_module
 from tmstream.store.project import Clip, NewExample, Project
 
-LISTENS = """
-realtime: true
-project: p.tms
-nodes:
-  mic: {type: synthetic, sounds: [clap, whistle], every_s: 1.0}
-  s: {type: audio_embedding, from: mic}
-  h: {type: knn, from: s}
-  o: {type: eye, from: h}
-"""
-DIARY = LISTENS + "  d: {type: diary, from: h}\n"
+CLAPPING = "realtime: true\nproject: p.tms\n" + LISTENS % (
+    "synthetic, sounds: [clap, whistle], every_s: 1.0"
+)
+DIARY = CLAPPING + "  d: {type: diary, from: h}\n"
 
 
 @dataclass
@@ -111,7 +105,7 @@ def test_p3_predicting_goes_on_when_the_disk_is_full(
     folder, fill = disk
     taught.copy_to(folder / "p.tms")
     with Project.open(folder / "p.tms") as project:
-        check_goes_on(LISTENS, project, fill)
+        check_goes_on(CLAPPING, project, fill)
 
 
 @pytest.mark.parametrize("disk", ["nearly full"], indirect=True)

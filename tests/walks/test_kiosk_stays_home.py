@@ -25,9 +25,10 @@ def attempts():
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 before = attempts()
 engine = subprocess.Popen(sys.argv[3:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-ran = False
-until = time.monotonic() + float(sys.argv[2])
-while time.monotonic() < until and engine.poll() is None:
+ran, began = False, time.monotonic()
+while engine.poll() is None and (
+    time.monotonic() - began < (float(sys.argv[2]) if ran else 30)  # a busy machine starts slowly
+):
     time.sleep(0.2)
     told = subprocess.run([*sys.argv[3:], "--status"], capture_output=True, text=True)
     ran = ran or "all is well" in told.stdout
@@ -64,7 +65,7 @@ main()
 
 
 def check_stays_home(folder: Path, line: list[str], seconds: float) -> None:
-    """Run an exhibit, end it, and count what it tried to send."""
+    """Run an exhibit until it says that it is well, and for ``seconds``; count what it tried."""
     can = subprocess.run(["unshare", "-rn", "ip", "link"], capture_output=True, check=False)
     if can.returncode:
         pytest.skip("this machine lets nobody make a namespace without a network")
@@ -93,4 +94,4 @@ def test_p8_control_an_exhibit_that_calls_home_is_caught(tmp_path: Path) -> None
     line = command("kiosk", str(tmp_path / "p.yaml"))
     home = [sys.executable, "-c", CALLS_HOME, *line[line.index("kiosk") :]]
     with pytest.raises(AssertionError, match="it tried to reach somebody"):
-        check_stays_home(tmp_path, home, 6)
+        check_stays_home(tmp_path, home, 1)

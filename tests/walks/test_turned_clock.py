@@ -11,8 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.walks.house import SEEN, answers, house, registry
-from tmstream.capture.synthetic import Synthetic
+from tests.walks.house import LISTENS, SEEN, answers, house, performance, registry
 from tmstream.core.packet import Audio, Packet
 from tmstream.engine.registry import Registry
 from tmstream.store.project import Project
@@ -80,16 +79,6 @@ def test_p9_control_a_decision_by_the_date_is_found(line: str, tmp_path: Path) -
         check_nobody_else_asks(tmp_path)
 
 
-LIVE = """
-nodes:
-  mic: {type: performer}
-  s: {type: audio_embedding, from: mic}
-  h: {type: knn, from: s}
-  e: {type: events, from: h}
-  out: {type: eye, from: h}
-"""
-
-
 @dataclass
 class Performer:
     """Claps and whistles for eight seconds."""
@@ -97,8 +86,7 @@ class Performer:
     gives: ClassVar[tuple[type, ...]] = (Audio,)
 
     async def packets(self) -> AsyncIterator[Packet[Any]]:
-        sounds = Synthetic(sounds=["clap", "whistle"], every_s=2.0, seconds=8.0, seed=5)
-        async for packet in sounds.packets():
+        async for packet in performance().packets():
             yield self.stamped(packet)
 
     def stamped(self, packet: Packet[Any]) -> Packet[Any]:
@@ -120,7 +108,7 @@ class Dated(Performer):
 
 def check_same_answers(nodes: Registry, taught: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Turn the clock by a day to and fro at each question, and compare with a quiet run."""
-    house(LIVE, taught, nodes=nodes)
+    house(LISTENS % "performer", taught, nodes=nodes)
     told = answers()
     assert {label for _, label in told} == {"clap", "whistle"}
     SEEN.clear()
@@ -132,7 +120,7 @@ def check_same_answers(nodes: Registry, taught: Project, monkeypatch: pytest.Mon
     with monkeypatch.context() as patch:
         patch.setattr(time, "time_ns", turned)
         patch.setattr(time, "time", lambda: turned() / 1e9)
-        house(LIVE, taught, nodes=nodes)
+        house(LISTENS % "performer", taught, nodes=nodes)
     assert answers() == told, "another answer"
 
 

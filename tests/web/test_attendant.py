@@ -83,6 +83,7 @@ def test_an_attendant_comes_in_once_sees_how_it_is_and_does_what_attendants_may(
     again = visit(link)
     shows(again, "#said", re.compile("^Not let in"))
     assert again.locator("#inside").is_hidden()
+    assert again.locator("#strictness").input_value() == "0.8"  # as it was set on the other phone
 
 
 def test_when_the_engine_goes_the_page_says_so(

@@ -9,7 +9,7 @@ const REPLY_MS = 5000;
 const SAID_MS = 8000;
 const MARKED_S = 1.5;
 const LONGEST_AGO_S = 28; // the engine remembers half a minute
-const HAPPENED = { trigger: "just now", enter: "it began", count: "once more" };
+const HAPPENED = { trigger: "at", enter: "since" }; // of the others nothing new is heard
 
 let socket, number = 0, role = "none", wait = 500, heads = [], heard = 0, lastStatus = null, answered = null, hiding, moving = false;
 const waiting = new Map();
@@ -73,9 +73,9 @@ const handlers = {
     waiting.delete(message.id);
   },
   event(message) {
-    if (message.event === "leave" || message.event === "hold") return;
+    if (!(message.event in HAPPENED)) return;
     const when = document.createElement("small");
-    when.textContent = `${HAPPENED[message.event] ?? message.event}, at ${new Date().toLocaleTimeString()}`;
+    when.textContent = `${HAPPENED[message.event]} ${new Date().toLocaleTimeString()}`;
     $("last").replaceChildren(message.label, when);
     answered = performance.now();
   },

@@ -6,13 +6,16 @@ import contextlib
 import io
 import json
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tmstream.cli import main
+from tests.lab.conftest import RATE_HZ, sound
+from tmstream.cli import _listen, main
 from tmstream.store.project import Project
 
 
@@ -137,6 +140,29 @@ def test_another_embedder_is_told_before_it_is_asked(
             assert ran.status == 0
             assert ran.err.count("note:") == 1
             assert "'audio' were made by another embedder; run: tmstream reembed" in ran.err
+
+
+@pytest.mark.parametrize("command", [["tune", "--seconds", "2"], ["teach", "--mic", "hum"]])
+def test_nothing_is_left_of_what_a_command_heard(
+    tmstream: Callable,
+    taught: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+) -> None:
+    heard = []
+
+    async def listen(seconds: float, invitation: str) -> tuple[np.ndarray, int]:
+        heard.append(invitation)
+        return sound("hum", 77), RATE_HZ
+
+    monkeypatch.setattr(_listen, "_listen", listen)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    ran = tmstream(command[0], taught, *command[1:])
+    assert ran.status == 0, ran.err
+    assert len(heard) == 1
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_teaching_silence_is_advised_against(

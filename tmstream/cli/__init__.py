@@ -61,9 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         hint = f" (see {context.command_path} --help)" if context is not None else ""
         click.echo(f"error: {error.format_message()}{hint}", err=True)
         status = error.exit_code
-    except BaseException as error:
-        if isinstance(error, SystemExit):
-            raise
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever it is, one line explains it
         if debug:
             traceback.print_exception(error)
         line, status = explained(error)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ._pipeline import load
+from ._pipeline import chosen
 from ._project import opened
 
 if TYPE_CHECKING:
@@ -31,20 +33,16 @@ def teach_from_microphone(
     from ..lab.samples import Sample
     from ..lab.teach import teach
 
-    recording = record(seconds, f"make the sound {label!r} a few times, with pauses")
-    try:
+    with recorded(seconds, f"make the sound {label!r} a few times, with pauses") as recording:
         take = f"microphone {datetime.now():%Y-%m-%d %H:%M:%S}"
         sample = Sample(recording, take, "sound", label, groups={"take": take})
         with opened(project, create=True) as book:
-            read = (load(pipeline) if pipeline else None) or choice.of_project(book)
-            read = read or choice.fitting([sample])
+            read = chosen(pipeline, book) or choice.fitting([sample])
             with Pool(read, Registry.installed(), workers=1) as pool:
                 told = teach(
                     book, pool, [sample], person=person,
                     settings={choice.SETTING: choice.name_of(book, read)},
                 )[label]  # fmt: skip
-    finally:
-        recording.unlink(missing_ok=True)
     if not told.taken:
         why = ", ".join(told.skipped) or "nothing was heard"
         click.echo(f"error: {label}: {why}; is this the right microphone? (tmstream devices)",
@@ -54,8 +52,9 @@ def teach_from_microphone(
     return 0
 
 
-def record(seconds: float, invitation: str) -> Path:
-    """Count down, listen for ``seconds``, and return a temporary WAV file of what was heard.
+@contextmanager
+def recorded(seconds: float, invitation: str) -> Iterator[Path]:
+    """Count down, listen for ``seconds``, and give a WAV file of what was heard, for this while.
 
     Raises:
         DeviceError: there is no microphone, or it gives nothing.
@@ -65,8 +64,11 @@ def record(seconds: float, invitation: str) -> Path:
     samples, rate_hz = asyncio.run(_listen(seconds, invitation))
     with tempfile.NamedTemporaryFile(suffix=".wav", delete=False) as file:
         path = Path(file.name)
-    soundfile.write(path, samples, rate_hz, subtype="FLOAT")
-    return path
+    try:
+        soundfile.write(path, samples, rate_hz, subtype="FLOAT")
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
 async def _listen(seconds: float, invitation: str) -> tuple[Float32, int]:

@@ -13,6 +13,7 @@ from ..core.resources import PACKAGE, resource
 if TYPE_CHECKING:
     from ..engine.registry import Registry
     from ..engine.spec import Pipeline
+    from ..store.project import Project
 
 #: ``--source NODE=browser``: what a page of the studio hears or sees (a file: ``./browser``).
 BROWSER = "browser"
@@ -42,6 +43,17 @@ def load(name: str) -> Pipeline:
     if path.suffix in (".yaml", ".yml") and path.parent.is_dir():
         near = did_you_mean(path.name, [one.name for one in path.parent.glob("*.y*ml")]) or near
     raise SpecError(f"{name}: no such pipeline file{near}")
+
+
+def chosen(name: str | None, project: Project) -> Pipeline | None:
+    """Return the pipeline asked for, else the one the project was taught with, if any.
+
+    Raises:
+        SpecError: there is none of that name, or it is wrong.
+    """
+    from ..lab import choice
+
+    return load(name) if name else choice.of_project(project)
 
 
 def with_console(pipeline: Pipeline, registry: Registry) -> Pipeline:

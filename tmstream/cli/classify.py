@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._pipeline import load
+from ._pipeline import chosen
 from ._progress import progress
 from ._project import json_option, opened, project_argument, tell_foreign
 
@@ -40,7 +40,6 @@ def classify(
     from ..core.errors import InputError
     from ..engine.registry import Registry
     from ..engine.settings import with_journal
-    from ..lab import choice
     from ..lab.classify import classify as classify_samples
     from ..lab.samples import find
 
@@ -53,7 +52,7 @@ def classify(
     failed = 0
     with ExitStack() as stack:
         book = stack.enter_context(opened(project))
-        read = (load(pipeline) if pipeline else None) or choice.of_project(book)
+        read = chosen(pipeline, book)
         if read is None:
             raise InputError(f"{book.path}: was taught nothing yet; tmstream teach, or --pipeline")
         read = with_journal(read, registry, book)

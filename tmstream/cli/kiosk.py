@@ -22,7 +22,7 @@ from ._pipeline import load
 if TYPE_CHECKING:
     from ..engine.spec import Pipeline
 
-ASK_S = 2.0
+ASK_S = 5.0
 PATIENCE_S = 1.0
 LOOKS, LOOK_S = 6, 5.0
 
@@ -199,7 +199,11 @@ def _next_steps(folder: Path) -> list[str]:
 
 
 def _health() -> dict[str, object] | None:
-    """Return what the running engine says of itself, or None."""
+    """Return what the running engine says of itself, or None.
+
+    Raises:
+        TimeoutError: something listens there, and says nothing.
+    """
     from ..server.state import find_running, state_folder
 
     running = find_running(state_folder())
@@ -211,13 +215,19 @@ def _health() -> dict[str, object] | None:
     try:
         with opener.open(f"{scheme}://127.0.0.1:{running.port}/health", timeout=ASK_S) as answer:
             facts: dict[str, object] = json.loads(answer.read(100_000))
-    except (URLError, OSError, ValueError):
+    except (URLError, OSError, ValueError) as error:
+        if isinstance(getattr(error, "reason", error), TimeoutError):
+            raise TimeoutError from error
         return None
     return {**facts, "port": running.port, "scheme": scheme}
 
 
 def _status() -> int:
-    facts = _health()
+    try:
+        facts = _health()
+    except TimeoutError:
+        click.echo(f"the engine gave no answer within {ASK_S:g} s: it is busy, or it hangs")
+        return 1
     if facts is None:
         click.echo("the exhibit is not running")
         return 1
@@ -264,7 +274,9 @@ def _show(page: str, position: str | None) -> int:
     from ..server.state import state_folder
 
     while True:
-        facts = _health()
+        facts = None
+        with contextlib.suppress(TimeoutError):
+            facts = _health()
         if facts is None:
             time.sleep(PATIENCE_S)
             continue

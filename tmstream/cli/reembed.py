@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ._pipeline import load
+from ._pipeline import chosen
 from ._progress import progress
 from ._project import opened, project_argument
 
@@ -25,7 +25,7 @@ def reembed(project: Path, pipeline: str | None) -> int:
     from ..lab.reembed import reembed as remake
 
     with opened(project) as book:
-        read = (load(pipeline) if pipeline else None) or choice.of_project(book)
+        read = chosen(pipeline, book)
         total = len(book.examples())
         if read is None or not total:
             raise InputError(f"{book.path}: nothing to embed again" + ("; give --pipeline" * (

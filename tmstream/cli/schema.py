@@ -13,25 +13,10 @@ def schema(what: str) -> None:
     """Print the JSON Schema of a pipeline file (for editors) or of the wire messages."""
     import msgspec
 
-    made = _messages() if what == "messages" else _pipeline()
+    from ..server.schema import message_schema
+
+    made = message_schema() if what == "messages" else _pipeline()
     click.echo(msgspec.json.format(msgspec.json.encode(made), indent=2))
-
-
-def _messages() -> dict[str, Any]:
-    import msgspec
-
-    from ..core import messages
-
-    (server, client), parts = msgspec.json.schema_components(
-        [messages.ServerMessage, messages.ClientMessage], ref_template="#/$defs/{name}"
-    )
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"tmstream wire protocol {messages.PROTOCOL}",
-        "description": "server: what the engine sends; client: what it takes.",
-        "anyOf": [{"$ref": "#/$defs/server"}, {"$ref": "#/$defs/client"}],
-        "$defs": {"server": server, "client": client, **parts},
-    }
 
 
 def _pipeline() -> dict[str, Any]:

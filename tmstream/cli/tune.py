@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ._pipeline import load
+from ._pipeline import chosen
 from ._progress import progress
 from ._project import json_option, opened, project_argument
 
@@ -43,48 +44,72 @@ def tune(
 
     Says what it gained. What it sets is kept with the project and can be undone.
     """
-    import msgspec
-
     from ..core.errors import InputError
     from ..engine.registry import Registry
     from ..engine.settings import with_journal
-    from ..lab import choice
-    from ..lab.samples import Sample, kind_of
-    from ..lab.tune import GRID, search, silence
 
     registry = Registry.installed()
-    with opened(project) as book:
-        read = (load(pipeline) if pipeline else None) or choice.of_project(book)
+    with ExitStack() as stack:
+        book = stack.enter_context(opened(project))
+        read = chosen(pipeline, book)
         if read is None or not book.examples():
             raise InputError(f"{book.path}: was taught nothing yet")
         read = with_journal(read, registry, book)
         if seconds is not None:
-            from ._listen import record
+            from ._listen import recorded
 
-            room = record(seconds, "the room: do not make any of your sounds")
+            invitation = "the room: do not make any of your sounds"
+            room = stack.enter_context(recorded(seconds, invitation))
         if ambient is not None and ambient.is_dir():
             return _keep_quiet(book, read, registry, ambient, max_per_hour, as_json)
         recording = room or ambient
         if recording is None:
-            total = len(GRID["k"]) * len(GRID["strictness"])
-            with progress("trying", total) as done:
-                tuned = search(book, read, done)
-            if as_json:
-                click.echo(msgspec.json.encode(tuned))
-            elif tuned.after == tuned.before:
-                click.echo(f"nothing better than {_said(tuned.before)} (score "
-                           f"{tuned.score_before:.3f}); nothing was changed")  # fmt: skip
-            else:
-                click.echo(
-                    f"{_said(tuned.before)} -> {_said(tuned.after)}: score "
-                    f"{tuned.score_before:.3f} -> {tuned.score_after:.3f} (tmstream undo takes "
-                    "it back)"
-                )
-            return 0
-        sample = Sample(recording, str(recording), kind_of(recording) or "sound")
-        hours = _hours(recording)
-        most = 0 if room is not None else int(max_per_hour * hours)
-        told = silence(book, read, registry, sample, most=most)
+            return _search(book, read, as_json)
+        per_hour = 0.0 if room is not None else max_per_hour
+        return _silence(book, read, registry, recording, per_hour, as_json)
+
+
+def _search(book: Project, read: Pipeline, as_json: bool) -> int:
+    """Try the grid, and keep what is convincingly better."""
+    import msgspec
+
+    from ..lab.tune import GRID, search
+
+    with progress("trying", len(GRID["k"]) * len(GRID["strictness"])) as done:
+        tuned = search(book, read, done)
+    if as_json:
+        click.echo(msgspec.json.encode(tuned))
+    elif tuned.after == tuned.before:
+        click.echo(
+            f"nothing better than {_said(tuned.before)} (score {tuned.score_before:.3f}); "
+            "nothing was changed"
+        )
+    else:
+        click.echo(
+            f"{_said(tuned.before)} -> {_said(tuned.after)}: score "
+            f"{tuned.score_before:.3f} -> {tuned.score_after:.3f} (tmstream undo takes it back)"
+        )
+    return 0
+
+
+def _silence(
+    book: Project,
+    read: Pipeline,
+    registry: Registry,
+    recording: Path,
+    per_hour: float,
+    as_json: bool,
+) -> int:
+    """Teach that a recording is none of the labels, but for so many answers an hour."""
+    import msgspec
+
+    from ..lab.samples import Sample, kind_of
+    from ..lab.tune import silence
+
+    hours = _hours(recording)
+    most = int(per_hour * hours)
+    sample = Sample(recording, str(recording), kind_of(recording) or "sound")
+    told = silence(book, read, registry, sample, most=most)
     if as_json:
         click.echo(msgspec.json.encode(told))
     else:

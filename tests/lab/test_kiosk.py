@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from tmstream.cli import cli
+from tmstream.cli import kiosk as command
 from tmstream.engine.spec import parse
 from tmstream.lab import kiosk as lab
+from tmstream.server.state import Running, note_running
 
 PIECE = """
 nodes:
@@ -86,3 +90,45 @@ def test_a_file_in_the_home_folder_stands_in_for_no_module(tmp_path: Path) -> No
     (tmp_path / "random.py").write_text("raise RuntimeError('not the one')")
     line = lab.command("--version")
     subprocess.run(line, cwd=tmp_path, check=True, capture_output=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for Chromium is a shell script")
+def test_nothing_asks_the_visitors_for_a_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Seen on Debian 12: GNOME's "Choose password for new keyring" stood over the sketch.
+    chromium = tmp_path / "chromium"
+    chromium.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    chromium.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    line = lab.browser_command("http://localhost:1/sketch/", tmp_path / "profile")
+    assert line is not None
+    given = subprocess.run(line, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert "--password-store=basic" in given
+    assert given[-1] == "http://localhost:1/sketch/"
+
+
+def listening() -> socket.socket:
+    return socket.create_server(("127.0.0.1", 0))
+
+
+def gone() -> socket.socket:
+    closed = socket.socket()
+    closed.bind(("127.0.0.1", 0))
+    return closed
+
+
+@pytest.mark.parametrize(("there", "said"), [
+    (listening, "the engine gave no answer within 0.05 s: it is busy, or it hangs\n"),
+    (gone, "the exhibit is not running\n"),
+])  # fmt: skip
+def test_an_engine_that_is_silent_is_told_from_one_that_is_not_there(
+    there: Callable[[], socket.socket], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMSTREAM_STATE", str(tmp_path))
+    monkeypatch.setattr(command, "ASK_S", 0.05)
+    (tmp_path / "p.yaml").write_text(PIECE)
+    with there() as engine:
+        note_running(tmp_path, Running(engine.getsockname()[1], 1))
+        told = CliRunner().invoke(cli, ["kiosk", str(tmp_path / "p.yaml"), "--status"])
+    assert (told.exit_code, told.output) == (1, said)

@@ -26,7 +26,11 @@ DESKTOP_S = 20.0  #: for a desktop that is still starting to answer
 CHROMIUM_FLAGS = (
     "--kiosk",
     "--noerrdialogs",
+    # After a power cut it would offer to restore its pages.
     "--disable-session-crashed-bubble",
+    "--hide-crash-restore-bubble",
+    # The keyring of a user who is logged in by the machine is locked, and asks for a password.
+    "--password-store=basic",
     "--no-first-run",
     "--no-default-browser-check",
     "--autoplay-policy=no-user-gesture-required",

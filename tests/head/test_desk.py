@@ -171,6 +171,10 @@ def test_it_judges_itself(stage: Stage) -> None:
     stage.project.add(taught(3, 6, people=3))
     report = stage.do(m.Evaluate(id=1))
     assert report["spaces"]["audio"]["accuracy"] == 1.0
+    assert report["strictness"] == 0.5
+    stage.node.strictness = 1.0  # the studio's fader; what it judges is what is heard
+    strict = stage.do(m.Evaluate(id=2))["spaces"]["audio"]
+    assert strict["accuracy"] < 1.0
 
 
 def test_wrong_commands_say_why(stage: Stage) -> None:

@@ -37,11 +37,11 @@ class Desk:
                  services: Services, receipts: Receipts) -> None:  # fmt: skip
         self.booth = Booth(book, history, services.clock, services.find(Embedders))
         self._book, self._memory, self._receipts = book, memory, receipts
-        self._k = 5
+        self._k, self._strictness = 5, 0.5
 
-    async def handle(self, command: Any, *, k: int) -> Any:
+    async def handle(self, command: Any, *, k: int, strictness: float) -> Any:
         """Return the result of a command, plain data; `InputError` when it is refused."""
-        self._k = k
+        self._k, self._strictness = k, strictness
         return await HANDLERS[type(command)](self, command)
 
     # Teaching
@@ -139,9 +139,10 @@ class Desk:
     # Looking
 
     async def evaluate(self, command: messages.Evaluate) -> dict[str, Any]:
-        """Judge the project by examples of groups that did not teach."""
+        """Judge the project by examples of groups that did not teach, as strictly as it answers."""
+        k, strictness = self._k, self._strictness
         examples = await asyncio.to_thread(self._book.examples)
-        return await asyncio.to_thread(judge, examples, self._k, command.group)
+        return await asyncio.to_thread(judge, examples, k, command.group, strictness)
 
     async def neighbours(self, command: messages.Neighbours) -> list[dict[str, Any]]:
         """Return the examples that voted for an answer, nearest first."""

@@ -90,7 +90,7 @@ class Knn:
 
     async def handle(self, command: Any) -> Any:
         """Carry out a command: teaching, scenes, the journal, receipts, judging."""
-        return await self._desk.handle(command, k=self.k)
+        return await self._desk.handle(command, k=self.k, strictness=self.strictness)
 
     def process(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
         """Yield the answer to an embedding; `Absent` and `Gap` are handed on."""

@@ -100,7 +100,7 @@ export class Classes {
     const mine = app.wire.mayTeach;
     const busy = this.recording?.label === label;
     const hold = h("button.record", {
-      "data-key": `hold ${label}`, type: "button", disabled: !mine || app.locked, "aria-pressed": busy, title: "Hold to record (mouse, finger, space bar)",
+      "data-key": `hold ${label}`, type: "button", disabled: !mine || app.locked, "aria-pressed": busy && this.recording.hands === "hold", title: "Hold to record (mouse, finger, space bar)",
       onpointerdown: (event) => { event.preventDefault(); event.target.focus(); this.press(label); },
       onpointerup: () => this.release(), onpointercancel: () => this.release(), onlostpointercapture: () => this.release(),
       oncontextmenu: (event) => event.preventDefault(),
@@ -192,7 +192,7 @@ export class Classes {
       const result = await this.app.wire.command("record_stop");
       const kept = result?.ids?.length ?? 0;
       if (kept) this.app.say(`${mine.label}: ${kept} ${kept === 1 ? "example" : "examples"} taken`);
-      else this.app.say(`${mine.label}: ${result?.note ?? "nothing was taken"}. Is the microphone or camera on?`, "warn");
+      else this.app.say(`${mine.label}: ${result?.note ?? "nothing was taken"}. Hold the button for the whole of it; is the microphone or camera on?`, "warn");
     } catch (error) {
       this.app.complain(error);
     }

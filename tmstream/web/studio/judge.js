@@ -55,6 +55,7 @@ export class Judge {
       if (!(await this.app.try(this.app.wire.command("set", { node, param: "strictness", value })))) return;
     }
     this.app.say(`strictness ${value.toFixed(2)}`);
+    this.later();
   }
 
   async run() {
@@ -100,6 +101,7 @@ export class Judge {
 
   space(space, report) {
     const { labels, answers, matrix } = report.confusion;
+    if (labels.length < 2) return h("div.space", {}, h("h3", {}, SPACES[space] ?? space, " ", h("strong", {}, "not yet judged")), h("p.hint", {}, "Teach a second class: of one alone, every answer is right."));
     return h("div.space", {},
       h("h3", {}, SPACES[space] ?? space, " ", h("strong", {}, report.accuracy === null ? "not yet judged" : `${percent(report.accuracy)} right`)),
       h("p.hint", {}, report.tested ? `Each of ${report.takes} takes was hidden in turn and asked of the others: ${report.tested} answers.` : "Teach each class at least twice, and it can be judged."),

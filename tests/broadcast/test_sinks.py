@@ -139,16 +139,20 @@ def listener() -> Any:
         yield SimpleNamespace(port=sock.getsockname()[1], heard=heard)
 
 
-def test_osc_says_what_wekinators_listeners_expect(listener: Any) -> None:
-    node = Osc(port=listener.port)
+def write(node: Any, *packets: Packet[Any]) -> None:
+    """Let a sink write, from its opening to its end."""
 
     async def go() -> None:
         await node.open(FakeServices())
-        await node.write(SCORES)
-        await node.write(EVENT)
+        for packet in packets:
+            await node.write(packet)
         await node.close()
 
     asyncio.run(go())
+
+
+def test_osc_says_what_wekinators_listeners_expect(listener: Any) -> None:
+    write(Osc(port=listener.port), SCORES, EVENT)
     assert listener.heard(4) == [
         ("/wek/outputs", 0.25, 0.75),
         ("/tm/closeness/snap", 0.5),
@@ -158,15 +162,7 @@ def test_osc_says_what_wekinators_listeners_expect(listener: Any) -> None:
 
 
 def test_osc_sends_no_more_than_asked_for(listener: Any) -> None:
-    node = Osc(port=listener.port, only=["events"])
-
-    async def go() -> None:
-        await node.open(FakeServices())
-        await node.write(SCORES)
-        await node.write(EVENT)
-        await node.close()
-
-    asyncio.run(go())
+    write(Osc(port=listener.port, only=["events"]), SCORES, EVENT)
     assert listener.heard(1) == [("/tm/event", "snap", "enter", 0.75, "1")]
 
 

@@ -31,10 +31,10 @@ from tmstream.core.packet import (
     Result,
     Scores,
 )
-from tmstream.store import packets, record
+from tmstream.store import packets, tape
 from tmstream.store.packets import Named
-from tmstream.store.record import Record
 from tmstream.store.recording import Recording, Session, segments, sessions
+from tmstream.store.tape import Tape
 
 RNG = np.random.default_rng(7)
 RESULTS = (Result("clap", 0.7, 0.9), Result("snap", 0.3, 0.1))
@@ -148,8 +148,8 @@ def test_a_damaged_entry_is_an_input_error(entry: Any) -> None:
         list(packets.decode([entry]))
 
 
-def start(path: Path, **options: Any) -> Record:
-    return Record(path, Session(1000, 0), **{"max_bytes": 10**9, "max_age_s": 1e9, **options})
+def start(path: Path, **options: Any) -> Tape:
+    return Tape(path, Session(1000, 0), **{"max_bytes": 10**9, "max_age_s": 1e9, **options})
 
 
 def events(first: int, last: int) -> list[Packet[Any]]:
@@ -237,11 +237,11 @@ def test_a_full_disk_stops_recording_aloud_and_it_goes_on_with_a_gap(
 ) -> None:
     taping = start(tmp_path)
     usage = namedtuple("usage", "free")
-    monkeypatch.setattr(record.shutil, "disk_usage", lambda _: usage(3_000_000))
+    monkeypatch.setattr(tape.shutil, "disk_usage", lambda _: usage(3_000_000))
     taping.put("e", events(0, 1)[0])
     wait_for(lambda: taping.problem)
     assert "only 3 MB are free" in str(taping.problem)
-    monkeypatch.setattr(record.shutil, "disk_usage", lambda _: usage(10**12))
+    monkeypatch.setattr(tape.shutil, "disk_usage", lambda _: usage(10**12))
     taping.put("e", events(1, 2)[0])
     taping.close()
     assert taping.problem is None
@@ -252,8 +252,8 @@ def test_a_full_disk_stops_recording_aloud_and_it_goes_on_with_a_gap(
 def test_a_slow_disk_costs_packets_not_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record, "MAX_WAITING", 8)
-    monkeypatch.setattr(Record, "_run", lambda self: None)
+    monkeypatch.setattr(tape, "MAX_WAITING", 8)
+    monkeypatch.setattr(Tape, "_run", lambda self: None)
     taping = start(tmp_path)
     for packet in events(0, 20):
         taping.put("e", packet)

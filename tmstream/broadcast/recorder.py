@@ -24,8 +24,8 @@ from ..core.packet import (
 )
 from ..core.services import Services
 from ..store.history import History
-from ..store.record import Record
 from ..store.recording import RunInfo, Session
+from ..store.tape import Tape
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Recorder:
     max_gb: float = 4.0
     max_hours: float = 72.0
     exact: bool = True
-    _record: Record | None = field(default=None, init=False, repr=False)
+    _tape: Tape | None = field(default=None, init=False, repr=False)
     _private: bool = field(default=False, init=False, repr=False)
     _waits: bool = field(default=False, init=False, repr=False)
 
@@ -83,7 +83,7 @@ class Recorder:
         session = Session(
             now_us, wall.now_us() + unix_offset_us(wall), __version__, run, self._private
         )
-        self._record = Record(
+        self._tape = Tape(
             beside(run.path, self.path),
             session,
             max_bytes=round(self.max_gb * 1e9),
@@ -93,8 +93,8 @@ class Recorder:
 
     async def close(self) -> None:
         """Finish writing."""
-        if self._record is not None:
-            await asyncio.to_thread(self._record.close)
+        if self._tape is not None:
+            await asyncio.to_thread(self._tape.close)
 
     async def write(self, packet: Packet[Any]) -> None:
         """Record a packet of a nameless giver."""
@@ -102,7 +102,7 @@ class Recorder:
 
     async def write_from(self, giver: str, packet: Packet[Any]) -> None:
         """Record a packet of the node ``giver``; a graph of files waits for the disk."""
-        record = self._record
+        record = self._tape
         assert record is not None, "write() before open()"
         if self._private and isinstance(packet.data, Audio | Image):
             self._services.notice("private: sound and pictures are not recorded")

@@ -51,19 +51,19 @@ def encode(node: str, packet: Packet[Any], now_us: int) -> Outgoing:
     match data:
         case Scores():
             key = (node, "prediction", data.subject)
-            return Outgoing("prediction", key, _dump(_scores(node, packet, now_us)), data.label)
+            return Outgoing("prediction", key, dump(_scores(node, packet, now_us)), data.label)
         case Absent():
             key = (node, "prediction", data.subject)
-            return Outgoing("prediction", key, _dump(_absent(node, packet, now_us)), None)
+            return Outgoing("prediction", key, dump(_absent(node, packet, now_us)), None)
         case Event():
-            return Outgoing("event", None, _dump(_event(packet, now_us)), data.label)
+            return Outgoing("event", None, dump(_event(packet, now_us)), data.label)
         case Landmarks():
             kept = (node, "landmarks", data.space, data.subject)
-            return Outgoing("landmarks", kept, _dump(_landmarks(packet)))
+            return Outgoing("landmarks", kept, dump(_landmarks(packet)))
         case Presence():
-            return Outgoing("presence", None, _dump(_presence(packet)))
+            return Outgoing("presence", None, dump(_presence(packet)))
         case Features():
-            return Outgoing("spectrum", (node, "spectrum", None), _dump(_spectrum(packet)))
+            return Outgoing("spectrum", (node, "spectrum", None), dump(_spectrum(packet)))
     raise TypeError(f"no message carries a {type(data).__name__}")
 
 
@@ -87,10 +87,6 @@ def encode_status(
 
 def dump(message: m.Message) -> bytes:
     """Return a message as JSON, UTF-8."""
-    return _dump(message)
-
-
-def _dump(message: m.Message) -> bytes:
     return _encoder.encode(message)
 
 

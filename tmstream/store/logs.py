@@ -86,7 +86,6 @@ def start(level: int = logging.INFO) -> logging.Handler | None:
     handler.setLevel(level)
     # A full disk must not print a traceback a line.
     handler.handleError = lambda record: None  # type: ignore[method-assign]
-    log = logging.getLogger("tmstream")
     log.addHandler(handler)
     log.setLevel(min(level, log.level or level))
     return handler
@@ -95,7 +94,6 @@ def start(level: int = logging.INFO) -> logging.Handler | None:
 def stop(handler: logging.Handler | None) -> None:
     """Close what `start` opened; with the last of them the level is nobody's any more."""
     if handler is not None:
-        log = logging.getLogger("tmstream")
         log.removeHandler(handler)
         handler.close()
         if not log.handlers:

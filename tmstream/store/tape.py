@@ -28,7 +28,7 @@ MAX_WAITING_BYTES = 64 * 10**6
 CLOSE_S = 4.0
 
 
-class Record:
+class Tape:
     """One session being written by its own daemon thread, so that a hung disk holds up nobody.
 
     ``problem`` is what the user should know, or None.

@@ -102,16 +102,16 @@ class Recorder:
 
     async def write_from(self, giver: str, packet: Packet[Any]) -> None:
         """Record a packet of the node ``giver``; a graph of files waits for the disk."""
-        record = self._tape
-        assert record is not None, "write() before open()"
+        tape = self._tape
+        assert tape is not None, "write() before open()"
         if self._private and isinstance(packet.data, Audio | Image):
             self._services.notice("private: sound and pictures are not recorded")
             return
-        if self._waits and record.full:
-            await asyncio.to_thread(record.flush)
-        record.put(giver, packet)
+        if self._waits and tape.full:
+            await asyncio.to_thread(tape.flush)
+        tape.put(giver, packet)
         if not self._private:
-            self._services.notice(record.problem)
+            self._services.notice(tape.problem)
 
 
 def beside(pipeline: str, path: str) -> Path:

@@ -20,7 +20,7 @@ from ..engine.registry import Registry
 from ..engine.run import run
 from ..engine.spec import NodeSpec, Pipeline
 from ..store.recording import Recording
-from .replay import fed_by
+from .replay import fed_by, upstream
 
 STRICTNESSES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 COOLDOWNS_S = (0.15, 0.5, 1.0, 2.0, 5.0)
@@ -146,8 +146,8 @@ def _heard(
 
     feeds = tuple(dict.fromkeys(name for head in heads for name in head.sources))
     known = Registry({**registry.known, _KEEP: Keep})
-    upstream = _above(pipeline, feeds)
-    nodes = tuple(spec for spec in pipeline.nodes if spec.name in upstream)
+    needed = upstream(feeds, {spec.name: spec for spec in pipeline.nodes})
+    nodes = tuple(spec for spec in pipeline.nodes if spec.name in needed)
     cut = replace(pipeline, nodes=(*nodes, NodeSpec(_KEEP, _KEEP, feeds)))
     asyncio.run(run(graphs.build(fed_by(cut, recording, known), known), services))
     return {name: heard.get(name, []) for name in feeds}
@@ -184,8 +184,8 @@ def _events(
     givers = tuple(spec.name for spec in pipeline.nodes if Event in registry.gives(spec.type))
     if not givers:
         raise SpecError(f"{pipeline.path}: no node in it gives events")
-    needed = _above(pipeline, givers)
-    above = _above(pipeline, tuple(heard))
+    specs = {spec.name: spec for spec in pipeline.nodes}
+    needed, above = upstream(givers, specs), upstream(heard, specs)
     nodes = [
         NodeSpec(spec.name, _GIVE, (), {"of": spec.name}) if spec.name in heard else spec
         for spec in pipeline.nodes
@@ -196,15 +196,3 @@ def _events(
     )
     asyncio.run(run(graphs.build(graphs.with_params(cut, settings), known), services))
     return collected
-
-
-def _above(pipeline: Pipeline, names: Iterable[str]) -> set[str]:
-    """Return ``names`` and everything upstream of them."""
-    found: set[str] = set()
-    waiting = list(names)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting.extend(pipeline.node(name).sources)
-    return found

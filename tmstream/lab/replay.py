@@ -87,7 +87,7 @@ def fed_by(
     if not kept:
         on_it = ", ".join(sorted(kinds)) or "nothing"
         raise SpecError(f"{pipeline.path}: {recording.folder} holds {on_it}: it feeds no sink here")
-    needed = _upstream(kept, wanted)
+    needed = upstream([name for sink in kept for name in sink.sources], wanted)
     nodes = [wanted[name] for name in specs if name in needed] + kept
     return replace(pipeline, nodes=tuple(nodes), realtime=False, private=False)
 
@@ -110,9 +110,10 @@ def _names(pipeline: Pipeline) -> set[str]:
     return {spec.name for spec in pipeline.nodes}
 
 
-def _upstream(sinks: Sequence[NodeSpec], specs: Mapping[str, NodeSpec]) -> set[str]:
+def upstream(names: Iterable[str], specs: Mapping[str, NodeSpec]) -> set[str]:
+    """Return ``names`` and whatever they read, however far up."""
     found: set[str] = set()
-    waiting = [name for sink in sinks for name in sink.sources]
+    waiting = list(names)
     while waiting:
         name = waiting.pop()
         if name not in found:

@@ -9,21 +9,10 @@ from typing import Any, ClassVar
 
 from .. import __version__
 from ..core.clock import MonotonicClock, VirtualClock, unix_offset_us
-from ..core.packet import (
-    Absent,
-    Audio,
-    Embedding,
-    Event,
-    Features,
-    Gap,
-    Image,
-    Landmarks,
-    Packet,
-    Presence,
-    Scores,
-)
+from ..core.packet import Audio, Image, Packet
 from ..core.services import Services
 from ..store.history import History
+from ..store.packets import PAYLOADS
 from ..store.recording import RunInfo, Session
 from ..store.tape import Tape
 
@@ -40,19 +29,7 @@ class Recorder:
     neither sound nor pictures are ever written.
     """
 
-    takes: ClassVar[tuple[type, ...]] = (
-        Audio,
-        Image,
-        Landmarks,
-        Features,
-        Embedding,
-        Absent,
-        Scores,
-        Event,
-        Presence,
-        Gap,
-    )
-
+    takes: ClassVar[tuple[type, ...]] = PAYLOADS
     keeps: ClassVar[bool] = True
 
     path: str

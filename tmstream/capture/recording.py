@@ -9,20 +9,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ..core.clock import MonotonicClock
-from ..core.packet import (
-    Absent,
-    Audio,
-    Embedding,
-    Event,
-    Features,
-    Gap,
-    Image,
-    Landmarks,
-    Packet,
-    Presence,
-    Scores,
-)
+from ..core.packet import Gap, Packet
 from ..core.services import Services
+from ..store.packets import PAYLOADS
 from ..store.recording import Recording as Store
 
 
@@ -35,18 +24,7 @@ class Recording:
     ``speed`` paces it: 1 is as it was, 0 as fast as the graph can. The packets are the same.
     """
 
-    gives: ClassVar[tuple[type, ...]] = (
-        Audio,
-        Image,
-        Landmarks,
-        Features,
-        Embedding,
-        Absent,
-        Scores,
-        Event,
-        Presence,
-        Gap,
-    )
+    gives: ClassVar[tuple[type, ...]] = PAYLOADS
 
     path: str
     of: str

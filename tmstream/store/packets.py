@@ -35,6 +35,9 @@ KINDS: dict[str, type] = {
     )
 }
 
+#: All that can be kept.
+PAYLOADS: tuple[type, ...] = (Audio, Image, *KINDS.values())
+
 JPEG_QUALITY = 90
 MAX_SIDE = 8192  #: pixels; a larger picture is not one of ours
 _STEP = np.float32(32768)

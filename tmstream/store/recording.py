@@ -23,7 +23,6 @@ from typing import Any
 import msgspec
 
 from ..core.errors import InputError
-from ..core.packet import Audio, Image
 from . import packets
 
 FORMAT = 1
@@ -173,7 +172,7 @@ def _chunk(head: bytes, body: bytes) -> list[Any] | None:
 
 
 def _kind(name: str) -> type:
-    found: type | None = {**packets.KINDS, "Audio": Audio, "Image": Image}.get(name)
-    if found is None:
-        raise InputError(f"the recording holds {name!r}, which this tmstream does not know")
-    return found
+    for kind in packets.PAYLOADS:
+        if kind.__name__ == name:
+            return kind
+    raise InputError(f"the recording holds {name!r}, which this tmstream does not know")

@@ -52,6 +52,7 @@ def test_each_slip_is_told_in_one_line(engine: str, visitor: Callable[..., Any])
     page.wait_for_selector('[data-label="hum"] .takes')
     before = takes(page, "hum")
     page.click("[data-label='hum'] .play")
+    page.wait_for_selector("[data-label='hum'] .takes select")
     assert page.locator("[data-label='hum'] .takes select option").all_inner_texts() == ["move to …", MARKUP]  # fmt: skip
 
     home = page.url

@@ -143,19 +143,20 @@ export class Classes {
     const play = h("button.play", { type: "button", "data-key": `play ${first.id}`, title: fault ?? about, "aria-label": `Play: ${[first.label, about, fault].filter(Boolean).join(", ")}`,
       onclick: (event) => {
         this.app.try(this.app.clips.play(picture));
-        this.offerMove(event.currentTarget.parentElement, take);
+        this.cards.querySelectorAll(".takes select").forEach((one) => one.remove());
+        this.heard = first.id;
+        event.currentTarget.parentElement.append(this.mover(take) ?? "");
       } }, picture);
-    return h("li", { className: first.negative ? "negative" : fault ? "faulty" : "" }, play, h("small", {}, about),
+    return h("li", { className: first.negative ? "negative" : fault ? "faulty" : "" }, play, h("small", {}, about), this.heard === first.id && this.mover(take),
       this.app.wire.mayTeach && h("button.quiet.remove", { type: "button", "data-key": `remove ${first.id}`, "aria-label": `Delete this take of ${first.label}`, title: "Delete", disabled: this.app.locked, onclick: () => this.app.change("delete_examples", { ids: take.map((one) => one.id) }) }, "✕"));
   }
 
   /** A take that was listened to can be moved to the class it belongs to. */
-  offerMove(item, take) {
+  mover(take) {
     const { app } = this;
-    if (!app.wire.mayTeach || app.locked || take[0].negative || app.labels.length < 2 || item.querySelector("select")) return;
-    this.cards.querySelectorAll(".takes select").forEach((one) => one.remove());
-    item.append(h("select", { "aria-label": "Move this take to another class", onchange: (event) => app.change("relabel", { ids: take.map((one) => one.id), label: event.target.value }, `moved to “${event.target.value}”`) },
-      h("option", { value: "" }, "move to …"), app.labels.filter((label) => label !== take[0].label).map((label) => h("option", { value: label }, label))));
+    if (!app.wire.mayTeach || app.locked || take[0].negative || app.labels.length < 2) return null;
+    return h("select", { "aria-label": "Move this take to another class", onchange: (event) => app.change("relabel", { ids: take.map((one) => one.id), label: event.target.value }, `moved to “${event.target.value}”`) },
+      h("option", { value: "" }, "move to …"), app.labels.filter((label) => label !== take[0].label).map((label) => h("option", { value: label }, label)));
   }
 
   // ---- recording

@@ -49,9 +49,10 @@ export class Engine {
     if (!this.element.offsetParent) return;
     this.graph.update(status.nodes);
     const words = { running: "runs", waiting: "waits", failed: "failed" };
-    const rows = Object.entries(status.nodes).map(([name, node]) => h("tr", { className: node.state },
-      h("th", { scope: "row" }, h("span.lamp", { title: words[node.state] }), name, node.message && h("small", {}, node.message)),
-      h("td", {}, `${node.rate_hz >= 10 ? Math.round(node.rate_hz) : node.rate_hz.toFixed(1)} /s`), h("td", {}, milliseconds(node.p50_us)), h("td", {}, milliseconds(node.p99_us)), h("td", {}, node.dropped || "")));
+    const rows = Object.entries(status.nodes).flatMap(([name, node]) => [h("tr", { className: node.state },
+      h("th", { scope: "row" }, h("span.lamp", { title: words[node.state] }), name),
+      h("td", {}, `${node.rate_hz >= 10 ? Math.round(node.rate_hz) : node.rate_hz.toFixed(1)} /s`), h("td", {}, milliseconds(node.p50_us)), h("td", {}, milliseconds(node.p99_us)), h("td", {}, node.dropped || "")),
+      node.message && h("tr.told", {}, h("td", { colSpan: 5 }, node.message))]);
     fill(this.nodes, h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, ["node", "rate", "median", "99 %", "drops"].map((word) => h("th", { scope: "col" }, word)))), h("tbody", {}, rows))));
   }
 

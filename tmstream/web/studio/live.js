@@ -60,17 +60,20 @@ export class Live {
     requestAnimationFrame(() => this.draw());
   }
 
-  /** With nothing to hear or see: what to do about it. */
+  /** With nothing to hear or see, or not from here: what to do about it. */
   advise() {
     const { wire, uplink } = this.app;
-    const idle = wire.connected && performance.now() - (this.sensed ?? 0) > 2000 ? uplink.idle : [];
-    const words = idle.length ? `Nothing is heard or seen yet. Press “${idle.join("” or “")}” above, and this browser lends its own.` : "";
+    const idle = wire.connected ? uplink.idle : [];
+    const nothing = performance.now() - (this.sensed ?? 0) > 2000;
+    let words = "";
+    if (idle.length && nothing) words = `Nothing is heard or seen yet. Press “${idle.join("” or “")}” above, and this browser lends its own.`;
+    else if (idle.includes("My microphone") && performance.now() - (this.heard ?? -1e9) < 2000) words = "This is a performer, or another page. Press “My microphone” above to be heard yourself.";
     if (this.hint.textContent !== words) this.hint.textContent = words;
     this.hint.hidden = !words;
   }
 
   hear(message) {
-    this.sensed = performance.now();
+    this.sensed = this.heard = performance.now();
     this.columns.push(message.bins);
     if (this.columns.length > 64) this.columns.shift(); // nobody is looking: the tab is hidden
     this.level = Math.max(0, Math.min(1, 1 + message.level_db / 60));

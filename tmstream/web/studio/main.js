@@ -144,6 +144,7 @@ app.wire.on("hello", async (hello) => {
   where.textContent = [hello.pipeline, hello.project?.path.split(/[\\/]/).at(-1)].filter(Boolean).join(" · ");
   where.title = hello.project?.path ?? "";
   app.active = hello.active_labels;
+  [...hello.labels].sort((one, other) => one.localeCompare(other)).forEach(inkOf); // the same colours after each reload
   showRole();
   await app.examplesChanged(true);
 });

@@ -108,6 +108,25 @@ def test_nothing_asks_the_visitors_for_a_password(
     assert given[-1] == "http://localhost:1/sketch/"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for Chromium is a shell script")
+def test_a_place_is_asked_for_where_it_can_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Seen on Debian 12: under Wayland the sketch stood on the first display, whatever was asked.
+    (tmp_path / "chromium").touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "platform", "linux")
+    second = lab.browser_command("http://localhost:1/", tmp_path, position="1920,0") or []
+    assert [w for w in second if w.startswith(("--window", "--ozone"))] == [
+        "--window-position=1920,0", "--ozone-platform=x11",
+    ]  # fmt: skip
+    first = lab.browser_command("http://localhost:1/", tmp_path) or [""]
+    assert not any(word.startswith("--ozone") for word in first)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    mac = lab.browser_command("http://localhost:1/", tmp_path, position="1920,0") or [""]
+    assert not any(word.startswith("--ozone") for word in mac)
+
+
 def listening() -> socket.socket:
     return socket.create_server(("127.0.0.1", 0))
 

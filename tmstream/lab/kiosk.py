@@ -129,6 +129,9 @@ def browser_command(url: str, profile: Path, *, position: str | None = None) -> 
     for name in CHROMIUMS:
         if (found := shutil.which(name)) is not None:
             place = [f"--window-position={position}"] if position else []
+            if position and sys.platform.startswith("linux"):
+                # Wayland lets no window choose its place; through Xwayland it may.
+                place.append("--ozone-platform=x11")
             return [found, *CHROMIUM_FLAGS, f"--user-data-dir={profile}", *place, url]
     if (found := shutil.which("firefox")) is not None:
         return [found, "--kiosk", "--profile", str(profile), url]

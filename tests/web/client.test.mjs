@@ -290,7 +290,7 @@ test("a saved take plays without an engine, at its own pace", async () => {
   const heard = [];
   tm.on("trigger", (e) => heard.push([e.label, performance.now()]));
   await tm;
-  assert.equal(tm.source, "take");
+  assert.deepEqual([tm.source, tm.engine], ["take", false]);
   assert.deepEqual(tm.labels, ["clap", "hum"]);
   await new Promise((resolve) => { tm.on("trigger", "hum", resolve); });
   assert.deepEqual(heard.map(([label]) => label), ["clap", "hum"]);
@@ -305,6 +305,7 @@ test("the take plays while no engine has what the sketch needs", async () => {
   tm.on("trigger", (e) => heard.push(e.label));
   await tm.ready;
   assert.equal(tm.source, "take");
+  assert.equal(tm.engine, true, "an engine answers all the same");
   socket.say(event("trigger", "hum"));
   assert.ok(!heard.includes("hum"));
   socket.say(hello());

@@ -19,6 +19,8 @@ export class Clips {
         this.paint(entry.target);
       }
     });
+    // Drawn in the inks of the day, they would be dim in the evening.
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => document.querySelectorAll("canvas.clip").forEach((one) => this.seen.observe(one)));
   }
 
   /** A canvas that draws the clip of an example once it is looked at. */

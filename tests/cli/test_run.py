@@ -17,7 +17,7 @@ import pytest
 import soundfile
 
 from tests.lab.conftest import RATE_HZ, sound
-from tmstream.store.project import Project
+from tmstream.store.project import NewExample, Project
 
 PIPELINE = """\
 project: p.tms
@@ -271,3 +271,30 @@ def test_a_source_may_be_the_browsers_own() -> None:
     assert build(duet, registry).live
     with pytest.raises(SpecError, match="not a source"):
         with_files(load("sound"), registry, {"head": "browser"})
+
+
+def test_the_demo_listens_again_to_what_other_models_heard(
+    folder: Path, tmstream: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMSTREAM_STATE", str(folder))
+    line = ("demo", "--no-browser", "--port", 0, "--for", 0.1)
+    assert "first start: teaching" in tmstream(*line).out
+    for maker in ("another", None):  # None: as the first demos were, that did not keep it
+        with Project.open(folder / "demo.tms") as project:
+            heard = project.examples()
+            old = [
+                NewExample(
+                    one.label, one.space, np.ones(3, np.float32), one.take,
+                    clip=project.clip(one.id), t_us=one.t_us, end_us=one.end_us, phase=one.phase,
+                )
+                for one in heard
+            ]  # fmt: skip
+            project.replace("audio", old)
+            project.set_settings({"space:audio": maker})
+        again = tmstream(*line)
+        assert "listening to the examples again" in again.out
+        assert "first start" not in again.out
+        with Project.open(folder / "demo.tms") as project:
+            assert {one.vector.shape for one in project.examples()} == {heard[0].vector.shape}
+            assert len(project.examples()) == len(heard)
+    assert "listening to the examples" not in tmstream(*line).out

@@ -95,13 +95,22 @@ def _sounds(pipeline: Pipeline) -> list[str]:
 
 
 def _make_ready(pipeline: Pipeline, path: Path) -> None:
-    """Teach the performer's sounds, unless that was done before."""
+    """Teach the performer's sounds, unless that was done before, and by these embedders."""
     from ..engine.registry import Registry
+    from ..lab.foreign import foreign
     from ..lab.performer import teach_performer
+    from ..lab.reembed import reembed
     from ..store.project import Project
 
+    registry = Registry.installed()
     with Project.open(path, create=True) as project:
+        if project.read_only:
+            return
+        unknown = [one for one in project.spaces() if project.setting(f"space:{one}") is None]
+        if unknown or foreign(project, pipeline, registry):
+            click.echo("taught with other models: listening to the examples again")
+            reembed(project, pipeline, registry)
         missing = [one for one in dict.fromkeys(_sounds(pipeline)) if one not in project.labels()]
-        if missing and not project.read_only:
+        if missing:
             click.echo(f"first start: teaching {', '.join(missing)}")
-            teach_performer(project, pipeline, Registry.installed(), missing)
+            teach_performer(project, pipeline, registry, missing)

@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from collections.abc import Iterable
 
-from ..core.packet import Audio, Packet
+from ..core.packet import Audio, Embedding, Packet
 from ..engine.registry import Registry
 from ..engine.spec import Pipeline
 from ..store.project import NewExample, Project
@@ -30,9 +30,11 @@ def teach_performer(
     with Embedder(graph_for(pipeline, registry, "sound")) as embedder:
         if project.setting(SETTING) is None:
             project.set_settings({SETTING: pipeline.path.stem}, batch=batch)
+        prints = embedder.fingerprints()
         for label in labels:
             performed = asyncio.run(_perform(registry, label))
-            made = []
+            made: list[NewExample] = []
+            makers: dict[str, str] = {}
             for take, piece in enumerate(_turns(performed)):
                 heard = embedder.hear(Sample(pipeline.path, label, "sound", label), piece)
                 made += [
@@ -44,6 +46,12 @@ def teach_performer(
                     )
                     for packet in heard.embeddings
                 ]  # fmt: skip
+                makers |= {
+                    f"space:{packet.data.space}": prints[node]
+                    for node, packet in heard.packets
+                    if isinstance(packet.data, Embedding) and node in prints
+                }
+            project.set_settings(makers, batch=batch)
             project.add(made, batch=batch)
 
 

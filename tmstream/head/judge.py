@@ -180,16 +180,16 @@ def _advice(lesson: Lesson, report: dict[str, Any]) -> list[str]:
             tested = int(matrix[a].sum() + matrix[b].sum())
             if mixed_up >= 2 and mixed_up > OVERLAP * tested:
                 weak = labels[a] if matrix[a, b] >= matrix[b, a] else labels[b]
-                more = max(ENOUGH_TAKES - 1, mixed_up)
                 overlapping |= {labels[a], labels[b]}
                 lines.append(
                     f"{labels[a]} and {labels[b]} overlap ({mixed_up} of {tested} confused): "
-                    f"teach {more} more of {weak}"
+                    f"teach {ENOUGH_TAKES - 1} more of {weak}"
                 )
     for label, one in report["labels"].items():
         if one["takes"] < ENOUGH_TAKES:
             lines.append(
-                f"{label} has {one['takes']} takes: teach {ENOUGH_TAKES - one['takes']} more"
+                f"{label} has {one['takes']} take{'s' * (one['takes'] != 1)}: "
+                f"teach {ENOUGH_TAKES - one['takes']} more"
             )
         elif one["rejected"] is not None and one["rejected"] > GAP:
             lines.append(

@@ -68,6 +68,35 @@ def test_a_recording_stops_at_once_while_a_judgement_takes_its_time(
     asyncio.run(go())
 
 
+def test_what_was_asked_before_a_judgement_is_judged_with_it(
+    running_hub: RunningHub, join: Join
+) -> None:
+    release, order = asyncio.Event(), list[str]()
+
+    async def slowly(command: m.DeleteLabel) -> None:
+        await release.wait()
+        order.append("deleted")
+
+    async def judge(command: m.Evaluate) -> None:
+        order.append("judged")
+
+    commands = Commands()
+    commands.route([m.DeleteLabel], slowly)
+    commands.route([m.Evaluate], judge)
+
+    async def go() -> None:
+        async with running_hub(commands) as hub, join(hub, control=True) as talk:
+            delete = {"type": "delete_label", "id": "first", "label": "clap"}
+            await talk.socket.send(json.dumps(delete))
+            await talk.socket.send(json.dumps({"type": "evaluate", "id": "second"}))
+            assert (await talk.ask("ping"))["ok"]
+            release.set()
+            assert [(await talk.get("reply"))["id"] for _ in range(2)] == ["first", "second"]
+
+    asyncio.run(go())
+    assert order == ["deleted", "judged"]
+
+
 def test_a_command_that_fails_is_told_and_the_next_one_works(
     running_hub: RunningHub, join: Join, caplog: pytest.LogCaptureFixture
 ) -> None:

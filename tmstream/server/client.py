@@ -203,6 +203,8 @@ class Client:
         """Obey the commands of a queue in the order in which they came."""
         while True:
             command = await queue.get()
+            if queue is self._judging:
+                await self._queue.join()  # what came before it is judged as well
             try:
                 await self._obey(command)
             finally:

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from tmstream.cli import cli
-from tmstream.cli import kiosk as command
+from tmstream.cli import _screen, cli
 from tmstream.engine.spec import parse
 from tmstream.lab import kiosk as lab
 from tmstream.server.state import Running, note_running
@@ -145,9 +144,33 @@ def test_an_engine_that_is_silent_is_told_from_one_that_is_not_there(
     there: Callable[[], socket.socket], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMSTREAM_STATE", str(tmp_path))
-    monkeypatch.setattr(command, "ASK_S", 0.05)
+    monkeypatch.setattr(_screen, "ASK_S", 0.05)
     (tmp_path / "p.yaml").write_text(PIECE)
     with there() as engine:
         note_running(tmp_path, Running(engine.getsockname()[1], 1))
         told = CliRunner().invoke(cli, ["kiosk", str(tmp_path / "p.yaml"), "--status"])
     assert (told.exit_code, told.output) == (1, said)
+
+
+@pytest.mark.parametrize(("looks", "gone"), [
+    ([0, 0, 0, 0], False),  # a page that never connects is no sketch of ours: left alone
+    ([1, 0, 0, 0], True),  # Chromium stays on "Aw, Snap!" when only its page has crashed
+    ([1, 0, 0, 1, 0, 0], False),
+    ([1, 0, 0, None, 0, 0], False),  # the engine was away, and the page with it
+])  # fmt: skip
+def test_a_page_that_crashed_is_told_from_one_that_waits(
+    looks: list[int | None], gone: bool
+) -> None:
+    watch = lab.PageWatch(patience=3)
+    assert [watch.gone(pages) for pages in looks][-1] is gone
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for Chromium is a Unix program")
+def test_a_browser_whose_page_is_gone_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_screen, "LOOK_S", 0.01)
+    pages = iter([1] + [0] * 100)
+    monkeypatch.setattr(_screen, "health", lambda: {"clients": next(pages)})
+    with subprocess.Popen(["sleep", "60"]) as browser:
+        _screen.attend(browser)
+        assert browser.wait(5) != 0
+    assert next(pages) == 0

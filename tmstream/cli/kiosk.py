@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
 
 import click
 
 from ..core.errors import InputError
+from . import _screen
 from ._house import Wishes, run_pipeline
 from ._pipeline import load
 
 if TYPE_CHECKING:
     from ..engine.spec import Pipeline
-
-ASK_S = 5.0
-PATIENCE_S = 1.0
-LOOKS, LOOK_S = 6, 5.0
 
 
 @click.command()
@@ -76,7 +68,7 @@ def kiosk(
         _invite(read)
         return
     if show:
-        ctx.exit(_show(page, position))
+        ctx.exit(_screen.show(page, position))
     made = guarded(read, Registry.installed(), health_listen=health_listen)
     # A wrong pipeline is said now, by a person's side, not at the next switching on.
     build(made, Registry.installed())
@@ -198,35 +190,11 @@ def _next_steps(folder: Path) -> list[str]:
     ]
 
 
-def _health() -> dict[str, object] | None:
-    """Return what the running engine says of itself, or None.
-
-    Raises:
-        TimeoutError: something listens there, and says nothing.
-    """
-    from ..server.state import find_running, state_folder
-
-    running = find_running(state_folder())
-    if running is None:
-        return None
-    scheme = "https" if running.tls else "http"
-    # Never by way of a proxy: this is our own machine.
-    opener = build_opener(ProxyHandler({}))
-    try:
-        with opener.open(f"{scheme}://127.0.0.1:{running.port}/health", timeout=ASK_S) as answer:
-            facts: dict[str, object] = json.loads(answer.read(100_000))
-    except (URLError, OSError, ValueError) as error:
-        if isinstance(getattr(error, "reason", error), TimeoutError):
-            raise TimeoutError from error
-        return None
-    return {**facts, "port": running.port, "scheme": scheme}
-
-
 def _status() -> int:
     try:
-        facts = _health()
+        facts = _screen.health()
     except TimeoutError:
-        click.echo(f"the engine gave no answer within {ASK_S:g} s: it is busy, or it hangs")
+        click.echo(f"the engine gave no answer within {_screen.ASK_S:g} s: it is busy, or it hangs")
         return 1
     if facts is None:
         click.echo("the exhibit is not running")
@@ -266,30 +234,3 @@ def _invite(pipeline: Pipeline) -> None:
     segno.make(link, error="l").terminal(picture, compact=True)
     click.echo(picture.getvalue())
     click.echo(link)
-
-
-def _show(page: str, position: str | None) -> int:
-    """Keep a full-screen browser open; it is started again whenever it ends."""
-    from ..lab.kiosk import browser_command, show_windows
-    from ..server.state import state_folder
-
-    while True:
-        facts = None
-        with contextlib.suppress(TimeoutError):
-            facts = _health()
-        if facts is None:
-            time.sleep(PATIENCE_S)
-            continue
-        url = f"{facts['scheme']}://localhost:{facts['port']}/{page.lstrip('/')}"
-        line = browser_command(url, state_folder() / "browser", position=position)
-        if line is None:
-            raise InputError("no browser found; install chromium")
-        click.echo(" ".join(line), err=True)
-        with subprocess.Popen(line) as browser:
-            # A desktop that is still starting may open its overview over the window.
-            for _ in range(LOOKS):
-                show_windows()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    browser.wait(LOOK_S)
-                    break
-        time.sleep(PATIENCE_S)

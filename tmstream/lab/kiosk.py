@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -113,6 +113,25 @@ def show_windows() -> None:
                 [gdbus, "call", "--session", *words],
                 check=False, capture_output=True, timeout=DESKTOP_S,
             )  # fmt: skip
+
+
+@dataclass
+class PageWatch:
+    """Tells when a page that was connected is gone, though its browser lives: it has crashed."""
+
+    patience: int  #: looks without a page before that is said
+    _seen: bool = field(default=False, init=False)
+    _without: int = field(default=0, init=False)
+
+    def gone(self, pages: int | None) -> bool:
+        """Take one look: how many pages the engine has, or None when it does not answer."""
+        if pages is None:  # a page cannot connect then, and will by itself
+            self._without = 0
+        elif pages:
+            self._seen, self._without = True, 0
+        else:
+            self._without += self._seen
+        return self._without >= self.patience
 
 
 def foreign_scripts(sketch: Path) -> list[str]:

@@ -59,12 +59,16 @@ function draw() {{
 
 // Delete this once you know that it works.
 function drawWords() {{
+  if (!tm.connected) return;
+  const words = tm.labels.length
+    ? `I know: ${{tm.labels.join(", ")}}`
+    : "Nothing was taught yet: add a class in the studio.";
   push();
   noStroke();
   fill(0, 0, 70);
   textSize(15);
-  if (tm.labels.length) text(`I know: ${{tm.labels.join(", ")}}`, 20, height - 20);
-  else text("Nothing was taught yet: add a class in the studio.", 20, height - 20);
+  textAlign(LEFT, BOTTOM);
+  text(words, 20, 20, width - 40, height - 40);
   pop();
 }}
 

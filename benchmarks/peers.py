@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,8 @@ from sklearn.preprocessing import StandardScaler
 
 from tmstream.core.packet import Embedding, Packet
 
-if TYPE_CHECKING:
-    from .recognition import Table
+from .sets import Ints, Table
 
-Ints: TypeAlias = npt.NDArray[np.intp]
 Words: TypeAlias = npt.NDArray[np.str_]
 
 K = 5

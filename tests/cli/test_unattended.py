@@ -328,4 +328,7 @@ def test_the_page_waits_for_the_engine_and_comes_back_when_the_browser_dies(
     assert first == second
     assert first.startswith("200 "), "shown before the engine could answer"
     assert re.search(r"--kiosk .*--autoplay-policy=no-user-gesture-required", first)
-    assert re.search(r"--window-position=1920,0 (--ozone-platform=x11 )?http://localhost:\d+/demos/hello/$", first)
+    assert re.search(
+        r"--window-position=1920,0 (--ozone-platform=x11 )?http://localhost:\d+/demos/hello/$",
+        first,
+    )

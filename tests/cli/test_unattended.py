@@ -154,16 +154,23 @@ def test_kiosk_installs_units_that_systemd_understands(
     assert "notified" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("node", "says"),
+    [
+        ("{type: synthetic, rate_hz: 16 kHz}", "wrong.yaml:2: nodes.mic.rate_hz"),
+        ("{type: microfone}", "wrong.yaml:2: nodes.mic.type: no node type 'microfone'"),
+    ],
+)
 def test_kiosk_installs_nothing_for_a_wrong_pipeline(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, node: str, says: str
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     wrong = tmp_path / "wrong.yaml"
-    wrong.write_text("nodes:\n  mic: {type: synthetic, rate_hz: 16 kHz}\n")
+    wrong.write_text(f"nodes:\n  mic: {node}\n")
     line = [sys.executable, "-m", "tmstream", "kiosk", str(wrong), "--install"]
     done = subprocess.run(line, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "wrong.yaml:2: nodes.mic.rate_hz" in done.stderr
+    assert says in done.stderr
     assert not list((tmp_path / "config").rglob("*.service"))
 
 

@@ -69,8 +69,10 @@ def kiosk(
         return
     if show:
         ctx.exit(_screen.show(page, position))
+    # A wrong pipeline is said now, by a person's side, not at the next switching on: by its own
+    # lines first, and then as an exhibit, which keeps nothing raw.
+    build(read, Registry.installed())
     made = guarded(read, Registry.installed(), health_listen=health_listen)
-    # A wrong pipeline is said now, by a person's side, not at the next switching on.
     build(made, Registry.installed())
     if sign is not None:
         from ..lab.sign import sign as sign_of

@@ -174,6 +174,13 @@ def test_kiosk_installs_nothing_for_a_wrong_pipeline(
     assert not list((tmp_path / "config").rglob("*.service"))
 
 
+@pytest.mark.parametrize("corner", ["12", "left,top", "1920,0 --no-sandbox"])
+def test_a_corner_that_is_none_is_said(corner: str) -> None:
+    refused = tmstream("kiosk", "sound", "--show", "--position", corner)
+    assert refused.exit_code == 2
+    assert "is no corner in pixels, as in 1920,0" in refused.output
+
+
 def test_paths_with_odd_signs_reach_the_unit_whole() -> None:
     units = lab.systemd_units(Path('/srv/100% "odd" $x/p.yaml'), [])
     assert r'"/srv/100%% \"odd\" $$x/p.yaml"' in units["tmstream.service"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 @click.option("--sign", type=click.Path(path_type=Path), help="Write a privacy sign (HTML).")
 @click.option("--show", is_flag=True, help="Only the browser, full screen, for ever.")
 @click.option("--page", default="sketch/", help="Which page to show: sketch/ or demos/hello/.")
-@click.option("--position", metavar="X,Y", help="A corner of the display to show it on.")
+@click.option(
+    "--position", metavar="X,Y", callback=lambda _ctx, _param, text: _corner(text),
+    help="A corner of the display to show it on.",
+)  # fmt: skip
 @click.option("--sketch", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER")
 @click.option("--port", type=click.IntRange(0, 65535))
 @click.option("--health-listen", metavar="HOST:PORT", help="A port for monitors: status only.")
@@ -190,6 +194,13 @@ def _next_steps(folder: Path) -> list[str]:
         "  systemctl --user enable --now tmstream.service tmstream-browser.service",
         "then: tmstream kiosk PIPELINE --status",
     ]
+
+
+def _corner(text: str | None) -> str | None:
+    """Return a corner as it was given; the browser itself would silently ignore a wrong one."""
+    if text is not None and not re.fullmatch(r"-?\d+,-?\d+", text):
+        raise click.BadParameter(f"{text!r} is no corner in pixels, as in 1920,0")
+    return text
 
 
 def _status() -> int:

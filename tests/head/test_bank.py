@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tmstream.head import bank as bank_module
 from tmstream.head.bank import Bank, receipts
 from tmstream.head.learn import learn
 from tmstream.head.lesson import lesson_of
@@ -76,7 +77,8 @@ def test_it_is_brute_force_after_any_history(steps: list[tuple[bool, int]]) -> N
 def test_a_label_of_many_blocks_is_brute_force_too(monkeypatch: pytest.MonkeyPatch) -> None:
     made, book = bank(takes=40)
     query = vector(2, 5)
-    monkeypatch.setattr(neighbours, "BLOCK_ROWS", 7)
+    for module in (bank_module, neighbours):
+        monkeypatch.setattr(module, "BLOCK_ROWS", 7)
     said = made.ask(query, K)
     for label, (evidence, distance) in brute(made, book, query).items():
         np.testing.assert_allclose(said[label].evidence, evidence, atol=1e-5)

@@ -6,20 +6,22 @@ bank belongs to one thread; a refit builds a new one.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+import math
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from ..core.packet import Float32, Neighbour
-from ..maths.neighbours import best_of, similarities
+from ..maths.neighbours import BLOCK_ROWS, best_of, similarities
 from .learn import Fit
 from .vote import mixed, softened_one
 
 FIRST_ROWS = 8
-#: Rows looked at per wanted take before all takes of a label are compared.
-ROWS_A_TAKE = 8
+#: Rows ranked per wanted take at first, and how many times more when they belong to too few takes.
+ROWS_A_TAKE = 2
+MORE_ROWS = 8
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -72,23 +74,32 @@ class Shelf:
         self.takes.pop()
         return moved
 
-    def best_takes(
-        self, query: Sequence[Float32], k: int, bytes_read: int
-    ) -> list[tuple[float, str]]:
-        """Return similarity and id of the best row of each of the ``k`` best takes, best first.
+    def compare(self, query: Sequence[Float32], bytes_read: int) -> Callable[[slice], Float32]:
+        """Return what tells the similarities of a slice of the rows to a query.
 
-        ``query`` is its unit vector in every view. Ties go to the smaller id.
+        ``query`` is its unit vector in every view. Up to `BLOCK_ROWS` rows are compared at once,
+        more whenever they are asked for.
         """
-        count = len(self.ids)
 
-        def compare(part: slice) -> Float32:
-            views = zip(self._views, query, strict=True)
+        views = list(zip(self._views, query, strict=True))
+
+        def compared(part: slice) -> Float32:
             return mixed([similarities(view[part], row, bytes_read) for view, row in views])
 
-        rows, values = best_of(compare, count, min(count, k * ROWS_A_TAKE))
-        best = self._first_of_takes(rows, values, k)
-        if len(best) < k and len(rows) < count:
-            best = self._first_of_takes(*best_of(compare, count, count), k)
+        count = len(self.ids)
+        return compared if count > BLOCK_ROWS else compared(slice(count)).__getitem__
+
+    def best_takes(self, compared: Callable[[slice], Float32], k: int) -> list[tuple[float, str]]:
+        """Return similarity and id of the best row of each of the ``k`` best takes, best first.
+
+        ``compared`` is what `compare` returned. Ties go to the smaller id.
+        """
+        count = len(self.ids)
+        ranked = k * ROWS_A_TAKE
+        best = self._first_of_takes(*best_of(compared, count, ranked), k)
+        while len(best) < k and ranked < count:
+            ranked *= MORE_ROWS
+            best = self._first_of_takes(*best_of(compared, count, ranked), k)
         return sorted(best, key=lambda one: (-one[0], one[1]))
 
     def _first_of_takes(
@@ -159,21 +170,41 @@ class Bank:
         """Return what every label (of ``labels``) hears in ``vector`` (d,), exactly."""
         query = [view.apply(vector[None])[0] for view in self.fit.views]
         size = sum(shelf.nbytes for shelf in self._shelves.values())
-        return {
-            label: self._hear(label, shelf, query, k, size)
-            for label, shelf in self._positive(labels)
-        }
+        answers = {}
+        # A matrix that streams by drives out of the caches what ranking needs: so several labels
+        # are compared, then ranked (100,000 x 96 in 20 labels: 1.9 ms, label by label 2.2).
+        for group in _together(self._positive(labels)):
+            compared = [shelf.compare(query, size) for _, shelf in group]
+            for (label, shelf), those in zip(group, compared, strict=True):
+                best = shelf.best_takes(those, k)
+                blocked = self._against(label, query, size) >= best[0][0]
+                evidence = softened_one([similarity for similarity, _ in best])
+                answers[label] = Heard(evidence, blocked, tuple(best))
+        return answers
 
     def _positive(self, labels: Container[str] | None) -> Iterator[tuple[str, Shelf]]:
         for (label, negative), shelf in self._shelves.items():
             if not negative and (labels is None or label in labels):
                 yield label, shelf
 
-    def _hear(self, label: str, shelf: Shelf, query: list[Float32], k: int, size: int) -> Heard:
-        best = shelf.best_takes(query, k, size)
-        against = self._shelves.get((label, True))
-        blocked = against is not None and against.best_takes(query, 1, size)[0][0] >= best[0][0]
-        return Heard(softened_one([similarity for similarity, _ in best]), blocked, tuple(best))
+    def _against(self, label: str, query: Sequence[Float32], size: int) -> float:
+        """Return how similar the nearest "that was wrong" of a label is; -inf without one."""
+        shelf = self._shelves.get((label, True))
+        return shelf.best_takes(shelf.compare(query, size), 1)[0][0] if shelf else -math.inf
+
+
+def _together(shelves: Iterable[tuple[str, Shelf]]) -> Iterator[list[tuple[str, Shelf]]]:
+    """Yield the shelves in groups of up to `BLOCK_ROWS` rows, a larger one alone."""
+    group: list[tuple[str, Shelf]] = []
+    rows = 0
+    for label, shelf in shelves:
+        rows += len(shelf)
+        if group and rows > BLOCK_ROWS:
+            yield group
+            group, rows = [], len(shelf)
+        group.append((label, shelf))
+    if group:
+        yield group
 
 
 def receipts(heard: dict[str, Heard], space: str, k: int) -> tuple[Neighbour, ...]:

@@ -77,7 +77,7 @@ def mixed(cosines: Sequence[Float32]) -> Float32:
 
     That of a single view is not copied.
     """
+    if len(cosines) == 1:
+        return cosines[0]
     plain, *others = cosines
-    if not others:
-        return plain
     return np.asarray((plain + sum(others) / np.float32(len(others))) / 2, dtype=np.float32)

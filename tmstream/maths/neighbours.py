@@ -56,11 +56,11 @@ def top_k(values: Float32, k: int) -> npt.NDArray[np.intp]:
     count = values.shape[0]
     groups = count // STRIDE
     if count <= SORTED_VALUES or k >= groups:
-        return np.argsort(-values, kind="stable")[:k]
+        return np.asarray((-values).argsort(kind="stable")[:k])
     maxima = values[: groups * STRIDE].reshape(STRIDE, groups).max(axis=0)
     maxima.partition(groups - k)
-    found = np.flatnonzero(values >= maxima[groups - k])
-    return found[np.argsort(-values[found], kind="stable")[:k]]
+    found: npt.NDArray[np.intp] = (values >= maxima[groups - k]).nonzero()[0]
+    return found[(-values[found]).argsort(kind="stable")[:k]]
 
 
 def best_of(

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from tmstream.core.clock import MonotonicClock
+from tmstream.engine.pauses import short_pauses
 from tmstream.head.knn import Knn
 from tmstream.store.project import NewExample, Project
 from tmstream.testing import FakeServices, feed
@@ -53,7 +54,7 @@ def busy(project: Project, failures: list[BaseException]) -> None:
 
 
 def test_no_answer_is_late_while_everything_changes(tmp_path: Path) -> None:
-    with Project.open(tmp_path / "show.tms", create=True) as project:
+    with Project.open(tmp_path / "show.tms", create=True) as project, short_pauses():
         project.add(taught(4, 10))
         node = Knn()
         node.open(Live(project))

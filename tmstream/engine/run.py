@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import Any
 
 from ..core.clock import Clock, MonotonicClock, VirtualClock
@@ -19,6 +20,7 @@ from .handout import NodeServices
 from .heap import share_one_heap
 from .inbox import Closed, Inbox, WhenFull
 from .lanes import FILES, MEETING, Item, Lane, plan
+from .pauses import short_pauses
 from .restart import Patience
 from .settings import LiveSettings
 from .sources import in_order, keep_alive, opened
@@ -126,12 +128,13 @@ class House:
                     await lane.opened
                 group.create_task(self._watch(lanes))
                 status = group.create_task(self._status())
-                sources = group.create_task(self._sources())
-                stopping = group.create_task(stop.wait())
-                await asyncio.wait([sources, stopping], return_when=asyncio.FIRST_COMPLETED)
-                stopping.cancel()
-                await _cancelled(sources)
-                await self._end(lanes, sinks, status)
+                with short_pauses() if self.graph.live else nullcontext():
+                    sources = group.create_task(self._sources())
+                    stopping = group.create_task(stop.wait())
+                    await asyncio.wait([sources, stopping], return_when=asyncio.FIRST_COMPLETED)
+                    stopping.cancel()
+                    await _cancelled(sources)
+                    await self._end(lanes, sinks, status)
             finally:
                 self._abandon(lanes)
 

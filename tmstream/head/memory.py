@@ -18,8 +18,8 @@ from .bank import Bank, Heard
 from .refit import Refitter, bank_of, cached_banks, refit
 from .state import HeadState, by_space, fill, learned
 
-#: More new examples than this are projected in the background: about 5 ms of work.
-LARGE_CHANGE = 400
+#: More new examples than this are projected in the background: about 1 ms of work.
+LARGE_CHANGE = 100
 #: The background hands over when at most this many changes are left for the lane to repeat.
 FEW = 4
 

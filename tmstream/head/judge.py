@@ -78,7 +78,7 @@ def judge_lesson(lesson: Lesson, k: int, strictness: float) -> dict[str, Any]:
     labels = list(lesson.labels)
     matrix = np.zeros((len(labels), len(labels) + 1), dtype=int)
     tested = 0
-    for held_out in folds(lesson.groups, MAX_FOLDS):
+    for held_out in folds(_apart(lesson), MAX_FOLDS):
         asked = held_out & lesson.original & np.isin(lesson.codes, lesson.codes[~held_out])
         if not asked.any():
             continue
@@ -105,6 +105,11 @@ def judge_lesson(lesson: Lesson, k: int, strictness: float) -> dict[str, Any]:
         "labels": _per_label(labels, matrix, lesson),
         "open_set": _open_set(lesson, k, strictness),
     }
+
+
+def _apart(lesson: Lesson) -> Codes:
+    """Return what is held out together: the groups, or the takes of a single group."""
+    return lesson.groups if len(np.unique(lesson.groups)) > 1 else lesson.takes
 
 
 def _known(lesson: Lesson, fit: Fit, k: int, strictness: float) -> float | None:
@@ -142,7 +147,7 @@ def _open_set(lesson: Lesson, k: int, strictness: float) -> dict[str, Any] | Non
         return None
     members: list[Array] = []
     strangers: list[Array] = []
-    fold = next(iter(folds(lesson.groups, MAX_FOLDS)), np.zeros(len(lesson.codes), dtype=bool))
+    fold = next(iter(folds(_apart(lesson), MAX_FOLDS)), np.zeros(len(lesson.codes), dtype=bool))
     for code in np.unique(np.linspace(0, count - 1, min(count, MAX_STRANGERS)).astype(int)):
         stranger = lesson.codes == code
         taught = ~stranger & ~fold
@@ -204,7 +209,10 @@ def _advice(lesson: Lesson, report: dict[str, Any]) -> list[str]:
                 f"{[*labels, NONE][int(row.argmax())]}: teach {ENOUGH_TAKES - 1} more of {label}"
             )
     if report["groups"] < 2:
-        lines.append("everything is one group: nothing can be judged until a second one teaches")
+        lines.append(
+            "everything is one group: judged by its own takes, others may be recognised less; "
+            "let a second one teach"
+        )
     known, held_out = report["known_groups_accuracy"], report["accuracy"]
     if known is not None and held_out is not None and known - held_out > GAP:
         lines.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -12,6 +13,7 @@ import pytest
 from tmstream.core.errors import DeviceError
 from tmstream.core.packet import Audio, Embedding, Features, Gap, Packet, Status
 from tmstream.engine import graph as graphs
+from tmstream.engine import run as running
 from tmstream.engine.registry import Registry
 from tmstream.engine.spec import parse
 
@@ -174,3 +176,26 @@ def _clean() -> None:
 
 def build(text: str) -> graphs.Graph:
     return graphs.build(parse(text), REGISTRY)
+
+
+WALK = """
+nodes:
+  a:   {type: ticks}
+  b:   {type: add, from: a}
+  out: {type: keep, from: [b, a]}
+"""
+
+
+def run(text: str, *services: object, stop_after_s: float | None = None) -> list[Packet[Any]]:
+    async def live() -> None:
+        stop = asyncio.Event()
+        if stop_after_s is not None:
+            asyncio.get_running_loop().call_later(stop_after_s, stop.set)
+        await running.run(build(text), services, stop=stop)
+
+    asyncio.run(asyncio.wait_for(live(), 20))
+    return ARRIVED
+
+
+def firsts(packets: list[Packet[Any]]) -> list[tuple[int, float]]:
+    return [(p.t_us, float(p.data.samples[0, 0])) for p in packets if isinstance(p.data, Audio)]

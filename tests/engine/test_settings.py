@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tmstream.core.clock import VirtualClock
 from tmstream.core.messages import Set
 from tmstream.core.services import Commands
+from tmstream.engine import graph as graphs
 from tmstream.engine.handout import NodeServices
+from tmstream.engine.registry import Registry
 from tmstream.engine.settings import LiveSettings, journalled
+from tmstream.engine.spec import parse
 from tmstream.engine.stats import NodeStats
 from tmstream.engine.walk import Step
 from tmstream.store.project import Change, Project
 
-from .conftest import build
+from .conftest import REGISTRY, Add, build
 
 WALK = "nodes: {a: {type: ticks}, b: {type: add, from: a, amount: 2.0}, out: {type: keep, from: b}}"
 
@@ -35,6 +41,45 @@ def test_set_is_undone_with_the_project_and_survives_a_restart(tmp_path: Path) -
         assert step.node.amount == graph.slots["b"].params["amount"] == 2.0
         project.redo()
         assert step.node.amount == 7.5
+
+
+@dataclass
+class Faders(Add):
+    """Two parameters that can be changed."""
+
+    balance: float = field(default=0.0, metadata={"live": True})
+
+
+def test_two_changes_at_once_are_both_there_after_a_restart() -> None:
+    registry = Registry({**REGISTRY.known, "faders": Faders})
+    graph = graphs.build(parse(WALK.replace("type: add", "type: faders")), registry)
+    commands = Commands()
+    services = NodeServices("b", ("a",), VirtualClock(), NodeStats(), (commands,))
+    step = Step(graph.slots["b"], services, patient=False)
+    step.open()
+
+    class Slow:
+        """A project whose commits take a moment."""
+
+        read_only = False
+
+        def set_settings(self, settings: dict[str, Any]) -> None:
+            both.wait(5)
+
+    both = threading.Barrier(2)
+    settings = LiveSettings(graph, {"b": step})
+    settings.serve((commands,))
+    settings._project = Slow()  # type: ignore[assignment]
+
+    async def change() -> None:
+        await asyncio.gather(
+            commands.dispatch(Set(id=1, node="b", param="amount", value=7.5)),
+            commands.dispatch(Set(id=2, node="b", param="balance", value=0.5)),
+        )
+
+    asyncio.run(change())
+    fresh = graph.slots["b"].make()
+    assert (fresh.amount, fresh.balance) == (step.node.amount, step.node.balance) == (7.5, 0.5)
 
 
 def test_what_another_process_sets_is_followed(tmp_path: Path) -> None:

@@ -19,8 +19,9 @@ from .graph import Graph
 from .inbox import Closed, Inbox
 from .walk import Walk
 
-FILES = "files"
-MEETING = "meeting"
+#: Lanes that are called after no source: no node's name has a dot.
+FILES = "files."
+MEETING = "meeting."
 
 #: What to do with a packet: `Walk.push` (from a source) or `Walk.enter` (from another lane).
 Item = tuple[Callable[[str, Packet[Any]], None], str, Packet[Any]]
@@ -86,8 +87,13 @@ class Lane:
 
     def _tell(self, future: asyncio.Future[None], error: BaseException | None) -> None:
         def settle() -> None:
-            if not future.done():
-                future.set_result(None) if error is None else future.set_exception(error)
+            if future.done():
+                return
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+                future.exception()  # looked at: one that nobody awaits any more is not logged
 
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(settle)

@@ -126,7 +126,7 @@ class House:
                     lane.start()
                 for lane in lanes:
                     await lane.opened
-                group.create_task(self._watch(lanes))
+                watch = group.create_task(self._watch(lanes))
                 status = group.create_task(self._status())
                 with short_pauses() if self.graph.live else nullcontext():
                     sources = group.create_task(self._sources())
@@ -135,6 +135,7 @@ class House:
                     stopping.cancel()
                     await _cancelled(sources)
                     await self._end(lanes, sinks, status)
+                    watch.cancel()  # a lane that hangs is left behind
             finally:
                 self._abandon(lanes)
 

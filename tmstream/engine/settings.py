@@ -7,6 +7,7 @@ be undone like any other. Command line over journalled setting over YAML.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -59,6 +60,7 @@ class LiveSettings:
     def __init__(self, graph: Graph, steps: Mapping[str, Step]) -> None:
         self._graph, self._steps = graph, steps
         self._project: Project | None = None
+        self._applying = threading.Lock()  # the loop and the project's writer both do
         # What the command line and the YAML said: what an undone change returns to.
         self._written = {name: dict(slot.params) for name, slot in graph.slots.items()}
 
@@ -78,11 +80,12 @@ class LiveSettings:
             InputError: unknown, not live, or refused by the node itself.
         """
         slot = self._slot(command)
-        wanted = self._checked(slot, command.param, command.value)
+        self._checked(slot, command.param, command.value)
         if self._project is not None and not self._project.read_only:
             key = f"{PREFIX}{command.node}.{command.param}"
             await asyncio.to_thread(self._project.set_settings, {key: command.value})
-        self._apply(slot, command.param, wanted)
+        with self._applying:
+            self._apply(slot, command.param, self._checked(slot, command.param, command.value))
         return {"node": command.node, "param": command.param, "value": command.value}
 
     def _slot(self, command: Set) -> Slot:
@@ -121,12 +124,13 @@ class LiveSettings:
                 continue
             if not params.is_live(slot.factory, param):
                 continue
-            if value is None:
+            with self._applying:
+                if value is not None:
+                    self._apply(slot, param, self._checked(slot, param, value))
+                    continue
                 kept = {p: v for p, v in slot.params.items() if p != param}
                 written = self._written[name]
                 self._apply(slot, param, kept | {p: v for p, v in written.items() if p == param})
-            else:
-                self._apply(slot, param, self._checked(slot, param, value))
 
     def _changed(self, change: Change) -> Mapping[str, Any]:
         """Return settings to apply; after another process wrote, all of this graph's."""

@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from ..core.clock import Clock, MonotonicClock, VirtualClock, WorkClock
@@ -199,9 +200,10 @@ class Walk:
             raise
 
     def close(self) -> None:
-        """Close every transform, last first."""
-        for step in reversed(self.steps.values()):
-            step.close()
+        """Close every transform, last first, also when one fails to."""
+        with ExitStack() as stack:
+            for step in self.steps.values():
+                stack.callback(step.close)
 
 
 def _close(node: Any) -> None:

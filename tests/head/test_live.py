@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import numpy as np
+import pytest
 
 from tmstream.core.clock import MonotonicClock
+from tmstream.core.packet import Scores
 from tmstream.engine.pauses import short_pauses
 from tmstream.head.knn import Knn
-from tmstream.store.project import NewExample, Project
+from tmstream.store.project import Change, Example, NewExample, Project
 from tmstream.testing import FakeServices, feed
 
 from .lessons import LABELS, heard, taught, vector
@@ -129,3 +132,88 @@ def test_a_large_change_waits_for_the_background(tmp_path: Path) -> None:
         feed(node, heard(vector(0, 0), 1000))
         assert sum(len(bank) for bank in node._memory.state.banks.values()) == 912
         node.close()
+
+
+def said(node: Knn, label: int, seed: int) -> Scores:
+    (made,) = feed(node, heard(vector(label, seed)))
+    return made.data  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def show(tmp_path: Path) -> Iterator[tuple[Project, Knn]]:
+    """A head that has learned five takes of a clap and of a snap, and 150 of a hum."""
+    with Project.open(tmp_path / "show.tms", create=True) as project:
+        project.add(taught(2, 5))
+        project.add([NewExample("hum", "audio", vector(2, i), f"hum {i}") for i in range(150)])
+        node = Knn()
+        node.open(Live(project))
+        assert node._memory.settled()
+        yield project, node
+        node.close()
+
+
+def test_what_is_taught_during_a_lock_changes_no_answer_before_its_end(
+    show: tuple[Project, Knn],
+) -> None:
+    project, node = show
+    project.set_settings({"locked": True})
+    before = said(node, 0, 77)
+    project.add([NewExample("clap", "audio", vector(0, 77), "wrong", negative=True)])
+    assert before.label == said(node, 0, 77).label == "clap"
+    project.set_settings({"locked": False})
+    said(node, 0, 77)
+    assert node._memory.settled()
+    assert said(node, 0, 77).label is None
+
+
+def test_what_was_restored_just_before_a_lock_is_learned(show: tuple[Project, Knn]) -> None:
+    project, node = show
+    project.snapshot("premiere")
+    project.delete_label("hum")
+    assert said(node, 2, 500).label is None
+    assert node._memory.settled()
+    project.restore("premiere")
+    project.set_settings({"locked": True})  # before the next sound
+    said(node, 2, 500)
+    assert node._memory.settled()
+    assert said(node, 2, 500).label == "hum"
+
+
+def test_a_label_with_many_examples_answers_while_it_is_renamed(show: tuple[Project, Knn]) -> None:
+    project, node = show
+    project.rename_label("hum", "drone")
+    assert said(node, 2, 500).label in ("hum", "drone")
+    assert node._memory.settled()
+    assert said(node, 2, 500).label == "drone"
+
+
+def test_a_scene_and_a_lock_of_another_process_hold_here_too(show: tuple[Project, Knn]) -> None:
+    project, node = show
+    heard_of = threading.Event()
+    project.subscribe(lambda change: heard_of.set())
+    for scene in ({"active_labels": ["hum"], "locked": True}, {"active_labels": None}):
+        heard_of.clear()
+        with Project.open(project.path) as other:
+            other.set_settings(scene)
+        assert heard_of.wait(5)
+        active = scene["active_labels"] or ["clap", "hum", "snap"]
+        assert sorted(one.label for one in said(node, 2, 500).results) == active
+        assert node._memory.locked
+
+
+def test_what_is_moved_while_the_examples_are_read_again_keeps_its_new_label(
+    show: tuple[Project, Knn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, node = show
+    read = project.examples
+
+    def slowly() -> list[Example]:
+        found = read()
+        project.relabel([found[0].id], "snap")
+        node._memory._apply(Change(relabelled={found[0].id: "snap"}))
+        return found
+
+    node._memory.examples.clear()  # as if a restore by another process had brought them all
+    monkeypatch.setattr(project, "examples", slowly)
+    node._memory._reread(project)
+    assert node._memory.examples["audio-0-000"].label == "snap"

@@ -81,14 +81,13 @@ class Memory:
         """Apply what was told, and swap in what was learned. Only the lane calls this."""
         if self._ready is not None:
             self._take_over()
-        changed = False
+        learn = False
         while self._told:
-            changed |= self._apply(self._told.popleft())
-        if not changed:
+            self._apply(self._told.popleft())
+            learn |= self._stale and not self.locked  # what came before a lock is still learned
+        if not learn:
             return
-        if self.locked:
-            self._stale = True
-        elif self._steady:
+        if self._steady:
             self._relearn_now()
         elif self._refitter is not None:
             self._refitter.ask()
@@ -110,31 +109,25 @@ class Memory:
 
     # In the lane
 
-    def _apply(self, change: Change) -> bool:
-        """Apply one change; returns whether the examples are others now."""
-        if "active_labels" in change.settings:
-            self.active = frozenset(change.settings["active_labels"] or ())
-        unlocked = False
-        if "locked" in change.settings:
-            unlocked = self.locked and not change.settings["locked"] and self._stale
-            self.locked = bool(change.settings["locked"])
+    def _apply(self, change: Change) -> None:
+        """Apply one change; during a lock the answers stay as they are."""
+        if change.reload or "active_labels" in change.settings:
+            self.active = frozenset(change.settings.get("active_labels") or ())
+        if change.reload or "locked" in change.settings:
+            self.locked = bool(change.settings.get("locked"))
         if change.reload:
-            self._reload = True
-            return True
+            self._reload = self._stale = True
         if not (change.added or change.removed or change.relabelled):
-            return unlocked
+            return
         with self._lock:
-            change = _with_relabelled(change, self.examples)
+            change = _written(change, self.examples)
             self._log.append(change)
-            for gone in change.removed:
-                self.examples.pop(gone, None)
-            self.examples.update((one.id, one) for one in change.added)
-        if not self._steady:
+        self._stale = True
+        if not (self._steady or self.locked):
             banks = dict(self.state.banks)
-            small = len(change.added) <= LARGE_CHANGE
-            _repeat(change if small else Change(removed=change.removed), banks, self._k)
+            _repeat(change if len(change.added) <= LARGE_CHANGE else _only_gone(change), banks,
+                    self._k)  # fmt: skip
             self.state = HeadState(self.state.generation, banks)
-        return True
 
     def _take_over(self) -> None:
         with self._lock:
@@ -169,7 +162,7 @@ class Memory:
             done = self._log_start + len(self._log)
             self._log_start, self._log = done, []
             self._ready = None
-        self._stale = False
+            self._stale = self._reload
         banks = refit(copy, self._k, self._project)
         while True:
             with self._lock:
@@ -189,24 +182,30 @@ class Memory:
         fresh = {one.id: one for one in project.examples()}
         with self._lock:
             for change in self._log[began:]:
-                for gone in change.removed:
-                    fresh.pop(gone, None)
-                fresh.update((one.id, one) for one in change.added)
+                _written(change, fresh)
             self.examples = fresh
 
 
-def _with_relabelled(change: Change, examples: dict[str, Example]) -> Change:
-    """Return the change with relabelled examples removed and added again under their new label."""
+def _written(change: Change, examples: dict[str, Example]) -> Change:
+    """Write a change into ``examples``; returns it with what is relabelled removed and added."""
     moved = tuple(
         msgspec.structs.replace(examples[moving], label=label)
         for moving, label in change.relabelled.items()
         if moving in examples
     )
+    for gone in change.removed:
+        examples.pop(gone, None)
+    examples.update((one.id, one) for one in (*change.added, *moved))
     if not moved:
         return change
-    return Change(
-        (*change.added, *moved), (*change.removed, *(one.id for one in moved)), {}, change.settings
-    )
+    removed = (*change.removed, *(one.id for one in moved))
+    return msgspec.structs.replace(change, added=(*change.added, *moved), removed=removed)
+
+
+def _only_gone(change: Change) -> Change:
+    """Return what is removed for good: an example under a new label answers to the old so long."""
+    staying = {one.id for one in change.added}
+    return Change(removed=tuple(one for one in change.removed if one not in staying))
 
 
 def _repeat(change: Change, banks: dict[str, Bank], k: int) -> None:

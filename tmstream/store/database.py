@@ -74,7 +74,10 @@ class Database:
                 revision = values.state(db, "revision")
             self._revision = revision
             self._dirty_since = time.monotonic()
-            self._tell(Change(reload=True) if foreign else change)
+            if foreign:
+                self.reload(db)
+            else:
+                self._tell(change)
             return answer
 
         return self.run(job)
@@ -82,7 +85,7 @@ class Database:
     def reload(self, db: sqlite3.Connection) -> None:
         """Tell the subscribers to read everything again; for the writer's jobs."""
         self._revision = values.state(db, "revision")
-        self._tell(Change(reload=True))
+        self._tell(Change(settings=values.settings(db), reload=True))
 
     def notice(self, text: str) -> None:
         """Keep something that the user should be told."""

@@ -113,10 +113,7 @@ class Project:
 
     def settings(self) -> dict[str, Any]:
         """Return all settings."""
-        query = "SELECT key FROM setting ORDER BY key"
-        return self._database.read(
-            lambda db: {key: values.setting(db, key) for (key,) in db.execute(query).fetchall()}
-        )
+        return self._database.read(values.settings)
 
     def clip(self, example: str) -> Clip | None:
         """Return what was heard or seen with the example of this id, or None."""
@@ -145,8 +142,8 @@ class Project:
     def subscribe(self, callback: Callable[[Change], None]) -> None:
         """Have ``callback`` told of every change, by the writer's thread, before the call returns.
 
-        A change made by another process arrives as ``Change(reload=True)``. A callback may read the
-        project but not change it.
+        A change made by another process arrives as ``Change(reload=True)`` with all settings. A
+        callback may read the project but not change it.
         """
         self._database.subscribers.append(callback)
 

@@ -74,7 +74,10 @@ class Example(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What one committed step did; with ``reload``, read everything again."""
+    """What one committed step did; with ``reload``, read the examples again.
+
+    ``settings`` are then all there are.
+    """
 
     added: tuple[Example, ...] = ()
     removed: tuple[str, ...] = ()

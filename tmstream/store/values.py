@@ -38,6 +38,12 @@ def setting(db: sqlite3.Connection, key: str) -> Any:
         raise Damaged(f"the project's setting {key!r} is damaged") from error
 
 
+def settings(db: sqlite3.Connection) -> dict[str, Any]:
+    """Return all settings."""
+    keys = db.execute("SELECT key FROM setting ORDER BY key").fetchall()
+    return {key: setting(db, key) for (key,) in keys}
+
+
 def set_setting(db: sqlite3.Connection, key: str, value: Any) -> None:
     """Write a setting's value; None removes it."""
     if value is None:

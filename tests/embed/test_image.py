@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tmstream.core.errors import ModelError
-from tmstream.core.packet import Absent, Embedding, Image, Landmarks, Packet
+from tmstream.core.packet import Absent, Embedding, Features, Image, Landmarks, Packet
 from tmstream.core.resources import resource
 from tmstream.embed.image import ImageEmbedding, views
 from tmstream.embed.onnx import OnnxEmbedding
@@ -63,6 +63,18 @@ def test_a_users_own_model_runs():
     assert [m.data.space for m in made] == ["mine"]
     assert made[0].data.vector.shape == (1280,)
     assert node.fingerprint != opened(OnnxEmbedding(path=path, mean=0)).fingerprint
+
+
+def test_features_are_evidence_until_their_last_row():
+    node = opened(
+        OnnxEmbedding(path=str(resource("models") / "sound_events.onnx"), input="features")
+    )
+    heard = Features(np.ones((96, 257), np.float32), 0.01)
+    (made,) = feed(node, Packet(1_000_000, heard))
+    assert made.data.vector.shape == (1024,)
+    assert (made.t_us, made.data.end_us) == (1_000_000, 1_950_000)
+    (short,) = feed(node, Packet(0, Features(np.ones((2, 3), np.float32), 0.01)))
+    assert short.data.reason == "wrong_shape"
 
 
 def test_a_model_that_does_not_fit_says_so(tmp_path):

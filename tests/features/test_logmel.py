@@ -8,6 +8,7 @@ import pytest
 from tmstream.core.packet import Audio, Features, Gap, Packet
 from tmstream.features.logmel import LogMel
 from tmstream.testing import feed
+from tmstream.window.slide import Slide
 
 
 def stream(samples: np.ndarray, cut: int, start_us: int = 0) -> list[Packet]:
@@ -47,6 +48,32 @@ def test_channels_are_mixed_and_a_gap_starts_anew() -> None:
     assert np.array_equal(first[0].data.values, again[0].data.values)
     mixed = feed(LogMel(), *stream(samples.mean(axis=1), 3200))
     np.testing.assert_allclose(mixed[0].data.values, first[0].data.values, atol=1e-3)
+
+
+def test_windows_that_overlap_are_each_taken_by_itself() -> None:
+    samples = np.random.default_rng(0).normal(0, 0.1, 32000).astype(np.float32)
+    windows = feed(Slide(length_s=1.0, hop_s=0.5), *stream(samples, 320))
+    made = feed(LogMel(), *windows)
+    assert [p.t_us for p in made] == [p.t_us for p in windows] == [0, 500_000, 1_000_000]
+    for packet, window in zip(made, windows, strict=True):
+        (alone,) = feed(LogMel(), window)
+        assert np.array_equal(packet.data.values, alone.data.values)
+
+
+def test_frames_follow_a_source_that_is_slewed() -> None:
+    node, late_us = LogMel(), 0
+    for second in range(100):
+        late_us = second * 500
+        block = Audio(np.zeros((16000, 1), np.float32), 16000)
+        (made,) = feed(node, Packet(second * 1_000_000 + late_us, block))
+    assert abs(made.t_us + 30_000 - 99_000_000 - late_us) <= 1000  # three frames were waiting
+
+
+@pytest.mark.parametrize("low_hz", [8000.0, 20_000.0])
+def test_bands_above_what_the_rate_can_hold_are_numbers_too(low_hz: float) -> None:
+    samples = np.random.default_rng(0).normal(0, 0.1, 3200).astype(np.float32)
+    (made,) = feed(LogMel(low_hz=low_hz), *stream(samples, 3200))
+    assert np.isfinite(made.data.values).all()
 
 
 @pytest.mark.parametrize("fault", [np.nan, np.inf, -np.inf, 3e38])

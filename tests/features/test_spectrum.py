@@ -71,3 +71,12 @@ def test_a_gap_starts_anew_and_what_is_no_number_is_not_shown(fault: float) -> N
 def test_a_parameter_out_of_range_is_named(bad: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(bad))):
         Spectrum(**bad)  # type: ignore[arg-type]
+
+
+def test_frames_follow_a_source_that_is_slewed() -> None:
+    node, made = Spectrum(hz=10.0), []
+    for second in range(100):
+        block = Audio(np.zeros((16000, 1), np.float32), 16000)
+        made += feed(node, Packet(second * 1_000_500, block))
+    times = np.array([p.t_us for p in made])
+    assert np.abs(times - np.arange(len(made)) * 100_050).max() < 2000

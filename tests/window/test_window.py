@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmstream.core.packet import Absent, Audio, Features, Gap, Image, Landmarks, Packet
+from tmstream.core.packet import (
+    Absent,
+    Audio,
+    Embedding,
+    Features,
+    Gap,
+    Image,
+    Landmarks,
+    Packet,
+)
 from tmstream.testing import feed
 from tmstream.window.gate import Gate
 from tmstream.window.rate import Rate
@@ -39,6 +48,30 @@ def test_a_window_never_spans_a_gap() -> None:
     made = feed(Slide(0.1, 0.1), *parts, Packet(9_000_000, Audio(RAMP[:1600], 16000)))
     assert [type(p.data) for p in made] == [Gap, Audio]
     assert made[1].t_us == 9_000_000
+
+
+def sound(second: float, seconds: float, shift_us: int = 0) -> list[Packet[Any]]:
+    """Blocks of 20 ms from ``second`` on, each sample the number of its instant."""
+    at = np.arange(round(second * 16000), round((second + seconds) * 16000), 320)
+    ramp = np.arange(320, dtype=np.float32)[:, None]
+    return [Packet(round(i * 62.5) + shift_us, Audio(ramp + np.float32(i), 16000)) for i in at]
+
+
+@pytest.mark.parametrize("then", [1.2, 0.5])
+def test_a_window_spans_no_hole_and_nothing_twice(then: float) -> None:
+    made = feed(Slide(0.5, 0.5), *sound(0, 0.9), *sound(then, 0.9))
+    assert [p.t_us for p in made] == [0, then * 1e6]
+    for packet in made:
+        assert packet.data.samples[0, 0] == packet.t_us / 62.5
+        assert (np.diff(packet.data.samples[:, 0]) == 1).all()
+
+
+def test_windows_follow_a_source_that_is_slewed() -> None:
+    blocks = [one for s in range(100) for one in sound(s, 1.0, shift_us=500 * s)]
+    made = feed(Slide(1.0, 1.0), *blocks)
+    assert len(made) == 100
+    for second, packet in enumerate(made):
+        assert abs(packet.t_us - second * 1_000_500) <= 1000
 
 
 def body(i: int, subject: str = "1") -> Packet[Any]:
@@ -83,6 +116,26 @@ def test_a_rate_counts_each_subject_and_a_pause_saves_nothing_up() -> None:
     late = [p.t_us for p in made if p.data.subject == "a" and p.t_us > 3_000_000]
     assert min(np.diff(late)) > 50_000
     assert late[:2] == [3_300_000, 3_432_000]
+
+
+def test_a_rate_goes_by_the_end_of_what_was_heard_and_keeps_spaces_apart() -> None:
+    vector, onset_us = np.zeros(1, np.float32), 1000
+    made = feed(
+        Rate(hz=10.0),
+        *(
+            Packet(onset_us, Embedding(vector, space, onset_us + i * 50_000))
+            for i in range(20)
+            for space in ("audio", "image")
+        ),
+    )
+    ends = [(p.data.space, p.data.end_us) for p in made]
+    assert ends == [(s, onset_us + i * 100_000) for i in range(10) for s in ("audio", "image")]
+
+
+def test_a_rate_forgets_who_left() -> None:
+    node = Rate(hz=10.0)
+    feed(node, *(body(i, f"p{i}") for i in range(1000)))
+    assert len(node._next_us) < 10
 
 
 def test_a_gate_opens_holds_and_closes() -> None:

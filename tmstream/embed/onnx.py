@@ -84,7 +84,10 @@ class OnnxEmbedding:
                 vector = np.full(1, np.nan, np.float32)
                 reason = "wrong_shape"
             if np.isfinite(vector).all():
-                made = Embedding(vector, self.space, packet.t_us, subject, self._source)
+                end_us = packet.t_us
+                if isinstance(data, Features):  # its last row
+                    end_us += round((len(data.values) - 1) * data.hop_s * 1e6)
+                made = Embedding(vector, self.space, end_us, subject, self._source)
                 yield packet.with_data(made)
                 return
         yield packet.with_data(Absent(self.space, reason, packet.t_us, subject))

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from ..core.node import Types
 from ..core.packet import Audio, Features, Gap, Packet
+from ..maths.counting import SampleCount
 from ..maths.mel import PowerStream, audible, decibels, hann, mel_filters
 
 
@@ -16,7 +17,8 @@ class LogMel:
     """A frame of ``bands`` mel powers in dB every ``hop`` samples, each over ``n_fft`` samples.
 
     As ``librosa.power_to_db(librosa.feature.melspectrogram(..., center=False), top_db=None)``. The
-    sound's own rate is kept; several channels are mixed.
+    sound's own rate is kept; several channels are mixed. Windows that overlap (`Slide`) are each
+    taken by itself.
 
         {type: logmel, from: mic, bands: 40}
     """
@@ -30,9 +32,8 @@ class LogMel:
     low_hz: float = 0.0
     high_hz: float | None = None  #: half the sampling rate when not given
 
-    _stream: PowerStream | None = field(default=None, init=False, repr=False)
-    _rate_hz: int = field(default=0, init=False, repr=False)
-    _start_us: int = field(default=0, init=False, repr=False)
+    _stream: PowerStream = field(init=False, repr=False)
+    _count: SampleCount | None = field(default=None, init=False, repr=False)
     _frames: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -50,17 +51,19 @@ class LogMel:
     def process(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
         """Yield the frames that the new samples complete, as one packet."""
         if isinstance(packet.data, Gap):
-            self._stream = None
+            self._count = None
             yield packet
             return
         audio: Audio = packet.data
-        if self._stream is None or self._rate_hz != audio.rate_hz:
+        block = packet.t_us, len(audio.samples), audio.rate_hz
+        if self._count is None or not self._count.take(*block):
             high_hz = min(self.high_hz or audio.rate_hz / 2, audio.rate_hz / 2)
-            weights = mel_filters(audio.rate_hz, self.n_fft, self.bands, self.low_hz, high_hz)
+            low_hz = min(self.low_hz, high_hz / 2)
+            weights = mel_filters(audio.rate_hz, self.n_fft, self.bands, low_hz, high_hz)
             self._stream = PowerStream(hann(self.n_fft, self.n_fft), self.hop, weights)
-            self._rate_hz, self._start_us, self._frames = audio.rate_hz, packet.t_us, 0
+            self._count, self._frames = SampleCount(*block), 0
         made = self._stream.push(audible(audio.samples))
         if len(made):
-            t_us = self._start_us + round(self._frames * self.hop * 1e6 / self._rate_hz)
+            t_us = self._count.at_us(self._frames * self.hop)
             self._frames += len(made)
-            yield Packet(t_us, Features(decibels(made), self.hop / self._rate_hz), packet.ledger)
+            yield Packet(t_us, Features(decibels(made), self.hop / audio.rate_hz), packet.ledger)

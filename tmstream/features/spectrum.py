@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.node import Types
 from ..core.packet import Audio, Features, Gap, Packet
+from ..maths.counting import SampleCount
 from ..maths.mel import PowerStream, audible, decibels, hann, mel_filters
 
 
@@ -31,9 +32,9 @@ class Spectrum:
     high_hz: float = 8000.0
     least_db: float = -100.0
 
-    _stream: PowerStream | None = field(default=None, init=False, repr=False)
-    _rate_hz: int = field(default=0, init=False, repr=False)
-    _start_us: int = field(default=0, init=False, repr=False)
+    _stream: PowerStream = field(init=False, repr=False)
+    _count: SampleCount | None = field(default=None, init=False, repr=False)
+    _hop: int = field(default=0, init=False, repr=False)
     _frames: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -47,27 +48,23 @@ class Spectrum:
     def process(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
         """Yield one frame for every ``1 / hz`` seconds that are complete."""
         if isinstance(packet.data, Gap):
-            self._stream = None
+            self._count = None
             yield packet
             return
         audio: Audio = packet.data
-        if self._stream is None or self._rate_hz != audio.rate_hz:
-            self._begin(packet.t_us, audio.rate_hz)
-        assert self._stream is not None
-        hop = self._hop
+        block = packet.t_us, len(audio.samples), audio.rate_hz
+        if self._count is None or not self._count.take(*block):
+            self._count, self._frames = SampleCount(*block), 0
+            self._begin(audio.rate_hz)
         for power in self._stream.push(audible(audio.samples)):
-            t_us = self._start_us + round(self._frames * hop * 1e6 / self._rate_hz)
+            t_us = self._count.at_us(self._frames * self._hop)
             self._frames += 1
             db = np.maximum(decibels(power), np.float32(self.least_db))
-            shown = Features(db[None, 1:], hop / self._rate_hz, float(db[0]))
+            shown = Features(db[None, 1:], self._hop / audio.rate_hz, float(db[0]))
             yield Packet(t_us, shown, packet.ledger)
 
-    @property
-    def _hop(self) -> int:
-        return max(1, round(self._rate_hz / self.hz))
-
-    def _begin(self, t_us: int, rate_hz: int) -> None:
-        self._rate_hz, self._start_us, self._frames = rate_hz, t_us, 0
+    def _begin(self, rate_hz: int) -> None:
+        self._hop = max(1, round(rate_hz / self.hz))
         # As long as a frame is shown, in a power of two: nothing between two frames goes unseen.
         n_fft = 1 << max(8, (self._hop - 1).bit_length())
         window = hann(n_fft, n_fft)

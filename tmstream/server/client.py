@@ -17,6 +17,7 @@ from ..core.errors import InputError, TmstreamError
 from ..core.services import Commands
 from .invite import Invitations
 from .metrics import Metrics
+from .orders import Orders
 from .policy import Role
 from .session import Bucket, Refused, Session
 from .settings import ServerSettings
@@ -27,11 +28,7 @@ from .uploads import PIECE, Uploads
 
 log = logging.getLogger(__name__)
 
-MOST_QUEUED = 32  #: commands of one client waiting for their turn
 MEDIA_PER_S = 200.0
-#: Take seconds and change nothing: they wait for one another, and nothing else waits for them.
-#: (Behind them a `record_stop` came late, and what was said meanwhile was taught as well.)
-JUDGEMENTS = (m.Evaluate, m.Lint)
 
 _encoder = msgspec.json.Encoder()
 
@@ -46,6 +43,7 @@ class Inside(Protocol):
     uploads: Uploads
     metrics: Metrics
     invitations: Invitations
+    recorder: Client | None  #: whose recording is under way, without an end of its own
 
     def hello(self, role: Role) -> m.Hello:
         """Return the greeting for a role."""
@@ -74,27 +72,27 @@ class Client:
         request = connection.request
         self.origin = "".join(request.headers.get_all("Origin")) if request else ""
         self._hub = hub
-        self._queue: asyncio.Queue[m.Command] = asyncio.Queue(MOST_QUEUED)
-        self._judging: asyncio.Queue[m.Command] = asyncio.Queue(MOST_QUEUED)
+        self._orders = Orders(self._obey)
         self._loop = asyncio.get_running_loop()
         self._media = Bucket(MEDIA_PER_S, self._loop.time())
-        self._recording = False
         self._buffered = 0
         connection.on_drained = self._flush
         connection.protocol.max_message_size = session.message_bytes
 
     async def run(self) -> None:
         """Serve until the connection closes; a command that has begun is brought to its end."""
-        self._send(self._hub.hello(self.session.role))
-        workers = [asyncio.create_task(self._work(q)) for q in (self._queue, self._judging)]
         try:
+            self._send(self._hub.hello(self.session.role))
             async for frame in self.connection:
                 if isinstance(frame, str):
                     self._take(frame)
                 else:
                     self._take_media(frame)
         finally:
-            await self._finish(workers)
+            await self._orders.settle()
+            if self._hub.recorder is self:  # a recording that nobody holds any more
+                await self._obey(m.RecordStop(id="gone"))
+            await self._orders.close()
 
     async def close(self) -> None:
         """Say that the engine goes away."""
@@ -184,9 +182,8 @@ class Client:
                     return {"origin": self._hub.allow_origin(command.origin)}
                 except InputError as error:
                     raise Refused(command.id, "bad_message", str(error)) from None
-        queue = self._judging if isinstance(command, JUDGEMENTS) else self._queue
         try:
-            queue.put_nowait(command)
+            self._orders.put(command)
         except asyncio.QueueFull:
             raise Refused(command.id, "busy", "earlier commands are not done yet") from None
         return None
@@ -199,22 +196,9 @@ class Client:
         self.connection.protocol.max_message_size = self.session.message_bytes
         return {"session": grant.session, "role": role}
 
-    async def _work(self, queue: asyncio.Queue[m.Command]) -> None:
-        """Obey the commands of a queue in the order in which they came."""
-        while True:
-            command = await queue.get()
-            if queue is self._judging:
-                await self._queue.join()  # what came before it is judged as well
-            try:
-                await self._obey(command)
-            finally:
-                queue.task_done()
-
     async def _obey(self, command: m.Command) -> None:
-        if isinstance(command, m.RecordStart):
-            self._recording = command.seconds is None
-        elif isinstance(command, m.RecordStop):
-            self._recording = False
+        if isinstance(command, m.RecordStop):
+            self._hub.recorder = None
         try:
             result = await self._hub.commands.dispatch(command)
         except InputError as error:
@@ -226,24 +210,9 @@ class Client:
             log.exception("%s failed", _tag(command))
             self._fail(command, "failed", "the engine made a mistake; its log says more")
         else:
+            if isinstance(command, m.RecordStart) and command.seconds is None:
+                self._hub.recorder = self
             self._reply(command, result)
-
-    async def _finish(self, workers: list[asyncio.Task[None]]) -> None:
-        """Let the commands at work end, forget the others, and end a recording nobody holds."""
-        for queue in (self._queue, self._judging):
-            while not queue.empty():
-                queue.get_nowait()
-                queue.task_done()
-        await self._queue.join()
-        if self._recording:
-            await self._obey(m.RecordStop(id="gone"))
-        await self._judging.join()
-        for worker in workers:
-            worker.cancel()
-        await asyncio.wait(workers)
-        for worker in workers:
-            if not worker.cancelled() and worker.exception() is not None:
-                raise worker.exception()  # type: ignore[misc]
 
     def _reply(self, command: m.Command, result: Any) -> None:
         try:

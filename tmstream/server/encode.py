@@ -85,6 +85,15 @@ def encode_status(
     return m.StatusMessage(nodes, clients, examples, locked, live)
 
 
+def simulated(command: m.Simulate, now_us: int) -> Outgoing:
+    """Return the test event that a command asks for, marked as one."""
+    event = m.EventMessage(
+        event=command.event, label=command.label, t_us=now_us, onset_us=now_us, subject=None,
+        confidence=1.0, latency=m.LatencyPart(0, 0, 0, 0, 0), simulated=True,
+    )  # fmt: skip
+    return Outgoing("event", None, dump(event), command.label)
+
+
 def dump(message: m.Message) -> bytes:
     """Return a message as JSON, UTF-8."""
     return _encoder.encode(message)

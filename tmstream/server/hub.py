@@ -29,6 +29,7 @@ from ..core.clock import Clock, MonotonicClock
 from ..core.services import Commands
 from . import policy, state
 from .client import Client
+from .encode import dump, simulated
 from .entrance import Entrance, is_loopback
 from .invite import Invitations
 from .metrics import Metrics, ailing
@@ -44,8 +45,6 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.02  #: how often waiting messages and slow clients are looked at
 STOP_S = 5.0
-
-_encoder = msgspec.json.Encoder()
 
 
 class Hub:
@@ -80,6 +79,7 @@ class Hub:
         #: The sink that speaks for the engine as a whole; all websocket nodes share this hub.
         self.status_from: object | None = None
         self.status: m.StatusMessage | None = None
+        self.recorder: Client | None = None
         self._servers: list[Server] = []
         self._clients: dict[ServerConnection, Client] = {}
         self._ticker: asyncio.Task[None] | None = None
@@ -222,12 +222,7 @@ class Hub:
 
     def simulate(self, command: m.Simulate) -> None:
         """Send a test event, marked as one, to everybody."""
-        now_us = self.clock.now_us()
-        event = m.EventMessage(
-            event=command.event, label=command.label, t_us=now_us, onset_us=now_us, subject=None,
-            confidence=1.0, latency=m.LatencyPart(0, 0, 0, 0, 0), simulated=True,
-        )  # fmt: skip
-        self.publish("event", None, _encoder.encode(event), command.label)
+        self.publish(*simulated(command, self.clock.now_us()))
 
     def allow_origin(self, origin: str) -> str:
         """Let pages of ``origin`` listen, now and after the next start."""
@@ -267,8 +262,7 @@ class Hub:
         return is_loopback(address) or same < limits.clients_per_address
 
     def _tell_refused(self, origin: str) -> None:
-        data = _encoder.encode(m.OriginRefused(origin))
-        self.publish("origin_refused", None, data, role="control")
+        self.publish("origin_refused", None, dump(m.OriginRefused(origin)), role="control")
 
     def _facts(self) -> dict[str, object]:
         """What our own pages and programs may know: is the engine well, and what is not."""

@@ -47,7 +47,8 @@ def test_one_recording_taught_twice(project: Project) -> None:
     project.add([*good, copy])
     (one,) = found(project, "duplicate")
     assert one.label == "clap"
-    assert "again" in one.what
+    assert one.what.startswith("clap no. 9 (taught 20")
+    assert " is the same recording as clap no. 1 (" in one.what
 
 
 def test_one_recording_under_two_labels(project: Project) -> None:
@@ -60,8 +61,17 @@ def test_one_recording_under_two_labels(project: Project) -> None:
 def test_a_clap_among_the_hums(project: Project) -> None:
     project.add([*healthy(), example("hum", "wrong one", near="clap", person="bo")])
     (one,) = found(project, "mislabelled")
-    assert "wrong one" in one.what
+    assert one.what.startswith("hum no. 9 (taught 20")
     assert "clap" in one.remedy
+
+
+def test_a_take_from_a_file_is_called_by_its_file(project: Project) -> None:
+    own = [example("hum", f"{i}.wav {i:06x}", near="clap", source=f"{i}.wav") for i in range(2)]
+    project.add([*healthy(), own[0], example("clap", "0.wav 99", source="0.wav"), own[1]])
+    assert [one.what.partition(" is taught")[0] for one in found(project, "mislabelled")] == [
+        "0.wav (hum no. 9)",  # another file is called so, too
+        "1.wav",
+    ]
 
 
 @pytest.mark.parametrize(

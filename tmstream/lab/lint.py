@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -33,6 +35,10 @@ SILENCES = frozenset(
 )
 
 
+#: What a person finds a take by, of each (label, take).
+Names: TypeAlias = Mapping[tuple[str, str], str]
+
+
 class Finding(msgspec.Struct, frozen=True):
     """One thing that is wrong: ``what`` it is, and the ``remedy``."""
 
@@ -51,10 +57,11 @@ def lint(project: Project) -> list[Finding]:
     spaces: dict[str, list[Example]] = defaultdict(list)
     for one in own:
         spaces[one.space].append(one)
+    names = names_of(own)
     for rows in spaces.values():
-        found += _duplicates(rows)
-        found += _mislabelled(rows)
-    found += _clips(project, own)
+        found += _duplicates(rows, names)
+        found += _mislabelled(rows, names)
+    found += _clips(project, own, names)
     found += _amounts(own)
     found += _people(own)
     found += taught_silences(own)
@@ -66,6 +73,28 @@ def lint(project: Project) -> list[Finding]:
     return found
 
 
+def names_of(rows: Iterable[Example]) -> Names:
+    """Return what a person finds each take by: its file, else its number and when it was taught.
+
+    The number is the one on the take's card in the studio: takes of a label in order of teaching.
+    """
+    firsts: dict[str, dict[str, Example]] = defaultdict(dict)
+    for one in rows:
+        firsts[one.label].setdefault(one.take, one)
+    files = Counter(one.source for takes in firsts.values() for one in takes.values())
+    names = {}
+    for label, takes in firsts.items():
+        for number, (take, one) in enumerate(takes.items(), start=1):
+            name = f"{label} no. {number}"
+            if Path(one.source).suffix:
+                name = one.source if files[one.source] == 1 else f"{one.source} ({name})"
+            else:
+                when = datetime.fromtimestamp(one.created_us / 1e6).astimezone()
+                name += f" (taught {when:%Y-%m-%d %H:%M})"
+            names[label, take] = name
+    return names
+
+
 def _unit(rows: Sequence[Example]) -> npt.NDArray[np.float64]:
     vectors = np.stack([one.vector for one in rows]).astype(np.float64)
     unit: npt.NDArray[np.float64] = vectors / np.maximum(
@@ -74,7 +103,7 @@ def _unit(rows: Sequence[Example]) -> npt.NDArray[np.float64]:
     return unit
 
 
-def _duplicates(rows: Sequence[Example]) -> Iterator[Finding]:
+def _duplicates(rows: Sequence[Example], names: Names) -> Iterator[Finding]:
     """Yield recordings taught twice, in one label or, worse, in two."""
     units = _unit(rows)
     told: set[tuple[str, str]] = set()
@@ -85,20 +114,21 @@ def _duplicates(rows: Sequence[Example]) -> Iterator[Finding]:
             if (one.take == other.take and one.label == other.label) or pair in told:
                 continue
             told.add(pair)
+            name, second = names[one.label, one.take], names[other.label, other.take]
             if one.label == other.label:
                 yield Finding(
-                    "duplicate", one.label, f"{one.take} and {other.take} are the same recording",
+                    "duplicate", one.label, f"{second} is the same recording as {name}",
                     "delete one: it teaches nothing and makes judging too kind", [other.id],
                 )  # fmt: skip
             else:
                 yield Finding(
                     "mislabelled", one.label,
-                    f"{one.take} is taught as {one.label} and as {other.label}",
-                    "delete it from the label it is not", [one.id, other.id],
+                    f"{name} and {second} are the same recording, taught as {one.label} and as "
+                    f"{other.label}", "delete it from the label it is not", [one.id, other.id],
                 )  # fmt: skip
 
 
-def _mislabelled(rows: Sequence[Example]) -> Iterator[Finding]:
+def _mislabelled(rows: Sequence[Example], names: Names) -> Iterator[Finding]:
     """Yield takes whose nearest other takes agree on another label."""
     units = _unit(rows)
     units = units - units.mean(axis=0)
@@ -120,12 +150,13 @@ def _mislabelled(rows: Sequence[Example]) -> Iterator[Finding]:
             ids = [rows[int(i)].id for i in np.flatnonzero(own)]
             yield Finding(
                 "mislabelled", label,
-                f"{take.partition(chr(0))[2]} is taught as {label} but is most like {winner}",
+                f"{names[label, take.partition(chr(0))[2]]} is taught as {label} but is most like "
+                f"{winner}",
                 f"listen to it: move it to {winner}, or delete it", ids,
             )  # fmt: skip
 
 
-def _clips(project: Project, rows: Iterable[Example]) -> Iterator[Finding]:
+def _clips(project: Project, rows: Iterable[Example], names: Names) -> Iterator[Finding]:
     seen: set[tuple[str, str]] = set()
     for one in rows:
         if not one.has_clip or (one.label, one.take) in seen:
@@ -135,37 +166,37 @@ def _clips(project: Project, rows: Iterable[Example]) -> Iterator[Finding]:
         if clip is None:
             continue
         if clip.media_type == LANDMARKS:
-            yield from _half_seen(one, clip)
+            yield from _half_seen(one, names[one.label, one.take], clip)
         elif clip.media_type == "audio/flac":
-            yield from _level(one, clip.data)
+            yield from _level(one, names[one.label, one.take], clip.data)
 
 
-def _level(one: Example, data: bytes) -> Iterator[Finding]:
+def _level(one: Example, name: str, data: bytes) -> Iterator[Finding]:
     import soundfile
 
     try:
         samples, _ = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
     except (OSError, RuntimeError):
-        yield Finding("damaged", one.label, f"the clip of {one.take} cannot be read",
+        yield Finding("damaged", one.label, f"the clip of {name} cannot be read",
                       "delete the take and record it again", [one.id])  # fmt: skip
         return
     peak = float(np.abs(samples).max(initial=0.0))
     if peak < SILENT_PEAK:
-        yield Finding("silent", one.label, f"{one.take} is nearly silent",
+        yield Finding("silent", one.label, f"{name} is nearly silent",
                       "delete it; go nearer to the microphone", [one.id])  # fmt: skip
     elif float((np.abs(samples) > 0.999).mean()) > CLIPPED_SHARE:
-        yield Finding("clipped", one.label, f"{one.take} is too loud: its peaks are cut off",
+        yield Finding("clipped", one.label, f"{name} is too loud: its peaks are cut off",
                       "turn the microphone down and record it again", [one.id])  # fmt: skip
 
 
-def _half_seen(one: Example, clip: Any) -> Iterator[Finding]:
+def _half_seen(one: Example, name: str, clip: Any) -> Iterator[Finding]:
     try:
         poses = to_landmarks(clip)
     except InputError:
         return
     seen = np.mean([pose.data.points[:, 3].mean() for pose in poses]) if poses else 1.0
     if seen < HALF_SEEN:
-        yield Finding("half seen", one.label, f"in {one.take} half of the body is out of sight",
+        yield Finding("half seen", one.label, f"in {name} half of the body is out of sight",
                       "step back, or use a pipeline for upper bodies", [one.id])  # fmt: skip
 
 

@@ -128,6 +128,13 @@ export class Classes {
     return app.drop.target(card, label);
   }
 
+  /** A take's number among its class, as `tmstream lint` counts them. */
+  numberOf(example) {
+    const own = this.app.examples.filter((one) => one.label === example.label && !one.negative && !one.augmented_from);
+    const place = [...new Set(own.map((one) => one.take))].indexOf(example.take);
+    return place < 0 ? null : `no. ${place + 1}`;
+  }
+
   /** What is wrong with a take, if anything is. */
   fault(take) {
     return take.map((one) => this.app.faults?.get(one.id)).find(Boolean);
@@ -138,7 +145,7 @@ export class Classes {
     const picture = this.pictures.get(first.id) ?? this.app.clips.thumbnail(first);
     this.pictures.set(first.id, picture);
     const several = new Set(this.app.examples.map((one) => one.space)).size > 1;
-    const about = [several && first.space, first.person, first.negative ? "was wrong" : null, take.length > 1 && `${take.length} examples`].filter(Boolean).join(" · ") || "1 example";
+    const about = [this.numberOf(first), several && first.space, first.person, first.negative ? "was wrong" : null, take.length > 1 && `${take.length} examples`].filter(Boolean).join(" · ") || "1 example";
     const fault = this.fault(take);
     const play = h("button.play", { type: "button", "data-key": `play ${first.id}`, title: fault ?? about, "aria-label": `Play: ${[first.label, about, fault].filter(Boolean).join(", ")}`,
       onclick: (event) => {

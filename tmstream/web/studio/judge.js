@@ -80,13 +80,8 @@ export class Judge {
     const spaces = Object.entries(judged.spaces ?? {});
     const said = (judged.advice ?? []).map((line) => (spaces.length === 1 ? line.replace(`${spaces[0][0]}: `, "") : line));
     const lint = new Map();
-    // A take has no name that anybody knows: its card is marked instead.
-    const takes = new Map(this.app.examples.map((one) => [one.id, one.take]));
-    const words = ({ what, remedy, examples = [] }) => {
-      const named = examples.map((id) => takes.get(id)).filter(Boolean).reduce((text, take) => text.replaceAll(take, "the marked take"), what);
-      return `${named}; ${remedy}`;
-    };
-    this.app.faults = new Map(faults.flatMap((one) => (one.examples ?? []).map((id) => [id, words(one).replace("the marked take", "this take")])));
+    const words = ({ what, remedy }) => `${what}; ${remedy}`;
+    this.app.faults = new Map(faults.flatMap((one) => (one.examples ?? []).map((id) => [id, words(one)])));
     for (const one of faults) if (one.label && !lint.has(one.label)) lint.set(one.label, words(one));
     for (const line of said) for (const label of this.app.labels) if (!lint.has(label) && (line.includes(`${label} has `) || line.includes(`${label} is turned away`))) lint.set(label, line);
     this.app.lint = lint;

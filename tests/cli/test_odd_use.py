@@ -79,6 +79,7 @@ def test_no_project(
     [
         ("a.wav,clap\nb.wav,hum\n", "no column 'file'"),
         ("", "no column 'file'"),
+        ("file;label\na.wav;clap\n", "save it with commas between the columns"),
         ("file,label\n", "no sample with a label"),
         ("file,label\ngone.wav,clap\n", "nothing could be taken"),
         ("file,label,start,end\na.wav,clap,2,1\n", "ends at 1 s before it starts"),
@@ -180,6 +181,7 @@ def test_what_cannot_be_classified_stops_nothing_else(
         (("evaluate", "known.tms", "--group", "gone"), 1, "known columns"),
         (("replay", "nothing"), 1, "not a recording"),
         (("new", "."), 1, "not empty"),
+        (("new", "text.tms/sketch"), 1, "choose a folder you may write in"),
     ],
 )
 def test_each_says_what_is_wrong(

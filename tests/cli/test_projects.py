@@ -75,7 +75,13 @@ def test_export_and_import(tmstream: Callable, taught: Path, tmp_path: Path) -> 
 
 
 def test_erase_asks_and_is_for_good(tmstream: Callable, taught: Path) -> None:
-    assert tmstream("erase", taught, "--label", "hum", "--yes").status == 0
+    mistyped = tmstream("erase", taught, "--person", "Ana", "--yes")
+    assert "nothing was taught by 'Ana'; there are: anna\n" in mistyped.err
+    ran = tmstream("erase", taught, "--label", "hum", "--yes")
+    assert ran.status == 0
+    assert ran.out.startswith("erased: ")
+    assert "_" not in ran.out
+    assert "note:" not in ran.err
     assert "hum" not in counts(tmstream, taught)["labels"]
     assert b"whistle" in taught.read_bytes()
     tmstream("undo", taught)
@@ -115,6 +121,7 @@ def test_nothing_to_take_leaves_no_project_behind(tmstream: Callable, tmp_path: 
     (folder / "broken.wav").write_bytes(b"this is no sound")
     ran = tmstream("teach", project, folder.parent)
     assert ran.status == 1
+    assert f"skipped: {folder / 'broken.wav'}: cannot decode\n" in ran.err
     assert ran.err.endswith("error: nothing could be taken\n")
     assert str(project) not in ran.out
     assert [one.name for one in tmp_path.iterdir()] == ["sounds"]

@@ -13,7 +13,7 @@ from tmstream.lab import augment
 from tmstream.lab.decode import Sound
 from tmstream.lab.pool import Pool
 from tmstream.lab.samples import find
-from tmstream.lab.teach import teach
+from tmstream.lab.teach import teach, workload
 from tmstream.store.project import Project
 
 
@@ -67,7 +67,9 @@ def test_variants_are_marked_and_share_their_parents_take(
     tmp_path: Path, project: Project, pipeline: Pipeline
 ) -> None:
     with Pool(pipeline, Registry.installed()) as pool:
-        teach(project, pool, find([sounds_folder(tmp_path, 1)]), augment=True)
+        samples, told = find([sounds_folder(tmp_path, 1)]), list[object]()
+        teach(project, pool, samples, augment=True, report=told.append)
+    assert len(told) == workload(samples, limit=None, augment=True) == 6 * len(samples)
     rows = {one.id: one for one in project.examples()}
     made = [one for one in rows.values() if one.augmented_from is not None]
     own = [one for one in rows.values() if one.augmented_from is None]

@@ -20,7 +20,7 @@ from tmstream.lab.classify import Answer, classify
 from tmstream.lab.pool import Pool
 from tmstream.lab.reembed import reembed
 from tmstream.lab.samples import Sample, find
-from tmstream.lab.teach import Tally, teach
+from tmstream.lab.teach import Tally, teach, workload
 from tmstream.lab.tune import GRID, search, silence
 from tmstream.store.project import NewExample, Project
 
@@ -111,8 +111,10 @@ def test_a_limit_takes_of_as_many_people_as_there_are(
     samples = [
         replace(one, groups={"person": people[int(one.file.stem)]}) for one in find([folder])
     ]
-    tallies = taught(project, pipeline, samples, limit=2)
+    told: list[object] = []
+    tallies = taught(project, pipeline, samples, limit=2, report=told.append)
     assert tallies["clap"].left == 2
+    assert len(told) == workload(samples, limit=2, augment=False) == 2 * len(tallies)
     assert {one.person for one in project.examples(label="clap")} == {"anna", "bo"}
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 
 @contextmanager
 def progress(doing: str, total: int) -> Iterator[Callable[..., None]]:
-    """Show a bar; call what it gives once for each of ``total`` things done."""
+    """Show a bar; call what it gives once for each of ``total`` things done.
+
+    It ends full: what was passed over needs no doing.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -26,3 +29,11 @@ def progress(doing: str, total: int) -> Iterator[Callable[..., None]]:
             bars.advance(bar)
 
         yield done
+        bars.update(bar, completed=total)
+
+
+def busy(doing: str) -> AbstractContextManager[object]:
+    """Show that something is ``doing`` whose end cannot be told."""
+    from rich.console import Console
+
+    return Console(stderr=True).status(f"{doing} ...")

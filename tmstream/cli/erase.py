@@ -34,9 +34,12 @@ def erase(
     before_us = None if before is None else round(before.astimezone().timestamp() * 1e6)
     with opened(project) as book:
         removed = book.erase(person=person, label=label, before_us=before_us)
-    said = ", ".join(f"{name} {_plain(value)}" for name, value in removed.items())
-    click.echo(f"erased: {said or 'nothing was there'}")
-
-
-def _plain(value: object) -> str:
-    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+        known = {one.label if person is None else one.person or "" for one in book.examples()}
+    said = ", ".join(
+        f"{count} {name.replace('_', ' ')}" for name, count in removed.items() if count
+    )
+    click.echo(f"erased: {said or 'nothing'}")
+    if not removed["examples"] and before is None:
+        what = "was taught as" if label is not None else "was taught by"
+        click.echo(f"note: nothing {what} {label or person!r}; there are: "
+                   f"{', '.join(sorted(known - {''})) or 'none'}", err=True)  # fmt: skip

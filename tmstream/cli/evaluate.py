@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ._progress import busy
 from ._project import json_option, opened, project_argument, tell_foreign
 
 
@@ -44,7 +45,8 @@ def evaluate(project: Path, group: str | None, picture: Path | None, as_json: bo
     if group is not None and not any(_has(one, group) for one in examples):
         known = sorted({name for one in examples for name in one.groups})
         raise InputError(f"no example has {group!r}; known columns: {', '.join(known) or 'none'}")
-    report = judge(examples, params["k"], group, params["strictness"])
+    with busy("judging"):
+        report = judge(examples, params["k"], group, params["strictness"])
     if as_json:
         click.echo(msgspec.json.encode(report))
     else:
@@ -63,7 +65,7 @@ def _has(example: Any, group: str) -> bool:
 
 def _show(report: dict[str, Any]) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     console = Console(soft_wrap=True)
     for space, found in report["spaces"].items():
@@ -73,7 +75,10 @@ def _show(report: dict[str, Any]) -> None:
             f"examples, {found['takes']} takes, {found['groups']} groups"
         )
         confusion = found["confusion"]
-        table = Table("label", "examples", "takes", "precision", "recall", "turned away", "mostly")
+        table = Table(
+            Column("label", no_wrap=True), "examples", "takes", "precision", "recall",
+            "turned away", "mostly",
+        )  # fmt: skip
         for label, row in zip(confusion["labels"], confusion["matrix"], strict=True):
             one = found["labels"][label]
             wrong = [

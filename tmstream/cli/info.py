@@ -37,13 +37,13 @@ def info(project: Path, as_json: bool) -> None:
     if not counts:
         click.echo("  no example yet; teach with: tmstream teach PROJECT FOLDER")
     for name, value in found.items():
-        if name not in ("path", "labels", "examples"):
-            click.echo(f"  {name}: {_plain(value)}")
+        if name not in ("path", "labels", "examples", "created", "read_only", "version"):
+            click.echo(f"  {name.replace('_', ' ')}: {_plain(value)}")
 
 
 def _plain(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {one}" for key, one in value.items()) or "none"
+        return ", ".join(f"{key} {_plain(one)}" for key, one in value.items()) or "none"
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     return str(value)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ._progress import busy
 from ._project import json_option, opened, project_argument
 
 
@@ -22,11 +23,13 @@ def lint(project: Path, as_json: bool) -> None:
 
     from ..lab.lint import lint as find
 
-    with opened(project) as book:
+    with opened(project) as book, busy("looking"):
         findings = find(book)
     if as_json:
         click.echo(msgspec.json.encode(findings))
         return
     for one in findings:
         click.echo(f"{one.kind}: {one.what}: {one.remedy}")
-    click.echo(f"{len(findings)} findings" if findings else "nothing to mend")
+    click.echo(
+        f"{len(findings)} finding{'s' * (len(findings) != 1)}" if findings else "nothing to mend"
+    )

@@ -93,7 +93,12 @@ def new(folder: Path) -> None:
 
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder}: is there already and not empty; nothing was changed")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be made ({error.strerror}); choose a folder you may write in"
+        ) from error
     names = {"name": folder.absolute().name, "folder": _quoted(folder), "p5": _p5()}
     (folder / "index.html").write_text(INDEX.format(**names), "utf-8")
     (folder / "sketch.js").write_text(SKETCH.format(**names), "utf-8")

@@ -12,7 +12,11 @@ from ._pipeline import load
 from ._progress import progress
 from ._project import json_option, opened, project_argument
 
+#: Skipped files that are named one by one.
+NAMED = 12
+
 if TYPE_CHECKING:
+    from ..lab.embedder import Heard
     from ..lab.teach import Tally
 
 
@@ -57,6 +61,7 @@ def teach(
     from ..lab.pool import Pool
     from ..lab.samples import find
     from ..lab.teach import teach as teach_samples
+    from ..lab.teach import workload
 
     if mic is not None:
         from ._listen import teach_from_microphone
@@ -74,9 +79,17 @@ def teach(
     wanted = load(pipeline) if pipeline else None
     with opened(project, create=True) as book:
         read = wanted or choice.of_project(book) or choice.fitting(labelled)
-        with Pool(read, Registry.installed()) as pool, progress("teaching", len(labelled)) as done:
+        work = workload(labelled, limit=limit_per_label, augment=augment)
+        skipped: list[str] = []
+        with Pool(read, Registry.installed()) as pool, progress("teaching", work) as done:
+
+            def report(heard: Heard) -> None:
+                done()
+                if not heard.embeddings and heard.sample.variant is None:
+                    skipped.append(f"{heard.sample}: {heard.why}")
+
             tallies = teach_samples(
-                book, pool, labelled, person=person, limit=limit_per_label, report=done,
+                book, pool, labelled, person=person, limit=limit_per_label, report=report,
                 augment=augment,
                 settings={choice.SETTING: choice.name_of(book, read)},
             )  # fmt: skip
@@ -89,6 +102,10 @@ def teach(
             click.echo(f"{label}: {_said(tally)}")
         if total:
             click.echo(f"{path}: {total} examples (pipeline {read.path.name})")
+    for line in skipped[:NAMED]:
+        click.echo(f"skipped: {line}", err=True)
+    if len(skipped) > NAMED:
+        click.echo(f"skipped: and {len(skipped) - NAMED} more", err=True)
     for one in silences:
         click.echo(f"advice: {one.what}: {one.remedy}", err=True)
     useful = any(tally.taken or tally.known for tally in tallies.values())

@@ -34,6 +34,7 @@ SAID = {
     "no_person": "no person found",
     "no_hand": "no hand found",
     "too_dark": "too dark",
+    "bad_frame": "too small to be a picture",
     "not_finite": "holds NaN or infinity",
 }
 #: Causes of a failure to decode that are worth saying for each label.

@@ -156,6 +156,7 @@ def read_table(path: Path, base: Path, keep: Sequence[str] = GROUP_COLUMNS) -> l
                 raise InputError(
                     f"{path}: no column 'file' (and no *_x, *_y columns of 33 or 21 points); "
                     f"it has {', '.join(columns[:8]) or 'none'}"
+                    f"{'; save it with commas between the columns' * (';' in ''.join(columns))}"
                 )
             rows = list(enumerate(reader, start=1))
     except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -56,7 +56,7 @@ def teach(
     the same label is passed over. With ``limit``, that many samples of a label are taken, of as
     many people as there are. With ``augment``, each gives variants of itself as well (`augment`),
     marked as such. ``settings`` are kept with the first examples; ``report`` is called
-    after each sample.
+    after each sample and each variant.
 
     Raises:
         InputError: the pipeline does not embed a kind among them, or embeds it otherwise than
@@ -94,7 +94,7 @@ def teach(
         report(heard)
         if len(waiting) >= TOGETHER:
             keep()
-    for label, more in _variants(pool, parents, person):
+    for label, more in _variants(pool, parents, person, report):
         tallies[label].examples += len(more)
         waiting.extend(more)
     if waiting:
@@ -207,7 +207,10 @@ def _examples(heard: Heard, digest: str, person: str | None) -> list[NewExample]
 
 
 def _variants(
-    pool: Pool, parents: Sequence[tuple[Sample, str, list[NewExample]]], person: str | None
+    pool: Pool,
+    parents: Sequence[tuple[Sample, str, list[NewExample]]],
+    person: str | None,
+    report: Report,
 ) -> Iterator[tuple[str, list[NewExample]]]:
     """Yield the label and examples of each variant of each sample, with the parents' ids."""
     import msgspec
@@ -219,6 +222,7 @@ def _variants(
     ]
     found = pool.embed([sample for sample, _, _ in made])
     for heard, (sample, digest, ids) in zip(found, made, strict=True):
+        report(heard)
         yield (
             sample.label or "",
             [
@@ -227,6 +231,17 @@ def _variants(
                 if (one.space, one.phase) in ids
             ],
         )
+
+
+def workload(samples: Iterable[Sample], *, limit: int | None, augment: bool) -> int:
+    """Return how many samples and variants `teach` will report, if none is skipped."""
+    left = Counter[str | None]()
+    total = 0
+    for sample in samples:
+        left[sample.label] += 1
+        if limit is None or left[sample.label] <= limit:
+            total += 1 + (len(VARIANTS[sample.kind]) if augment else 0)
+    return total
 
 
 def _thinned(packets: list[Packet[Embedding]]) -> list[Packet[Embedding]]:

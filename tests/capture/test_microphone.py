@@ -65,13 +65,16 @@ class FakeDevice(ModuleType):
 
 
 def listen(
-    monkeypatch: pytest.MonkeyPatch, fake: FakeDevice, **params: Any
+    monkeypatch: pytest.MonkeyPatch,
+    fake: FakeDevice,
+    services: FakeServices | None = None,
+    **params: Any,
 ) -> tuple[list[Packet[Any]], str, list[str | None]]:
     """Everything heard until the device fails, why it failed, and the notices."""
     monkeypatch.setitem(sys.modules, "sounddevice", fake)
     monkeypatch.setattr(microphone, "SILENT_S", 0.05)
     monkeypatch.setattr(microphone, "FIRST_S", 0.05)
-    services = FakeServices()
+    services = services or FakeServices()
 
     async def run() -> tuple[list[Packet[Any]], str]:
         node, heard = Microphone(**params), []
@@ -183,12 +186,27 @@ def test_stereo_at_another_rate_becomes_mono_at_ours(monkeypatch: pytest.MonkeyP
 
 
 def test_an_overflow_is_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    services = FakeServices()
+
     def script(hear: Callable[..., None]) -> None:
+        services.clock.sleep(1.0)
         hear(np.full((160, 1), 0.1))
+        services.clock.sleep(0.1)
         hear(np.full((160, 1), 0.2), overflow=True)
 
-    heard, _, _ = listen(monkeypatch, FakeDevice(script))
+    heard, _, _ = listen(monkeypatch, FakeDevice(script), services)
     assert [type(p.data) for p in heard] == [Audio, Gap, Audio]
+    assert heard[2].t_us - heard[0].t_us == 100_000  # not 10 ms, as if nothing were missing
+
+
+def test_a_stream_that_does_not_start_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(hear: Callable[..., None]) -> None:
+        raise FakeDevice.PortAudioError("Device busy")
+
+    device = FakeDevice(refuse)
+    _, why, _ = listen(monkeypatch, device)
+    assert "cannot be opened (Device busy)" in why
+    assert device.closed == 1
 
 
 def test_only_zeros_are_a_fault_that_is_told_and_taken_back(

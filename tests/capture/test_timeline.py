@@ -42,3 +42,10 @@ def test_time_starts_anew_after_a_stall_and_never_runs_back() -> None:
     assert line.stamp(BLOCK, 1_010_000 + GAP_US // 2) == (1_000_000, False)
     assert line.stamp(BLOCK, 2_000_000) == (1_990_000, True)
     assert line.stamp(BLOCK, 2_010_000) == (2_000_000, False)
+
+
+def test_time_starts_anew_where_the_device_lost_some() -> None:
+    line = Timeline(RATE)
+    assert line.stamp(BLOCK, 1_000_000) == (990_000, False)
+    assert line.stamp(BLOCK, 1_110_000, lost=True) == (1_100_000, True)  # 100 ms are missing
+    assert line.stamp(BLOCK, 1_120_000) == (1_110_000, False)

@@ -21,16 +21,17 @@ class Timeline:
         self._judged_us = 0
         self._least_us = float("inf")
 
-    def stamp(self, samples: int, now_us: int) -> tuple[int, bool]:
+    def stamp(self, samples: int, now_us: int, *, lost: bool = False) -> tuple[int, bool]:
         """Return the instant of the first of ``samples`` that arrived at ``now_us``.
 
-        The second value is true when the stream was interrupted before them; time then starts anew.
+        The second value is true when the stream was interrupted before them, as the device says by
+        ``lost`` or their lateness shows; time then starts anew.
         """
         arrived_us = now_us - self._latency_us
         length_us = samples * 1e6 / self._rate_hz
         before_us = self.next_us
         late_us = arrived_us - (before_us + length_us) if before_us is not None else 0.0
-        gap = late_us > GAP_US
+        gap = lost or late_us > GAP_US
         if before_us is None or gap:
             self._start_us = max(arrived_us - length_us, before_us or 0.0)
             self._count = 0

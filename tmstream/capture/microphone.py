@@ -107,9 +107,9 @@ class Microphone:
         mono, taken, given, zeros = Mono(round(stream.samplerate), self.rate_hz), 0, 0, 0
         while True:
             for samples, now_us, lost in await self._next():
-                t_us, gap = timeline.stamp(len(samples), now_us)
+                t_us, gap = timeline.stamp(len(samples), now_us, lost=lost)
                 zeros = self._heed_zeros(samples, zeros)
-                if gap or lost:
+                if gap:
                     mono, taken, given = Mono(mono.in_hz, self.rate_hz), 0, 0
                     yield Packet(t_us, Gap("sound was lost"))
                 made = mono.push(samples)
@@ -191,7 +191,11 @@ class Microphone:
                 latency=latency,
                 callback=self._heard,
             )
-            stream.start()
+            try:
+                stream.start()
+            except sounddevice.PortAudioError:
+                stream.close(ignore_errors=True)
+                raise
         except sounddevice.PortAudioError as error:
             raise DeviceError(f"{self._name}: cannot be opened ({error})") from error
         return stream

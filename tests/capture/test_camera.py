@@ -107,6 +107,19 @@ def test_a_camera_faster_than_we_are_never_tears():
     assert all(len(np.unique(packet.data.pixels)) == 1 for packet in made)
 
 
+def test_a_frame_that_was_overwritten_while_the_loop_was_busy_is_refused():
+    async def late(camera):
+        frame = await camera._child.next(None, 2.0)
+        limit = time.monotonic() + 5
+        while camera._child._newest < frame.serial + 3:  # nothing else runs on the loop meanwhile
+            assert time.monotonic() < limit
+        return camera._child.pixels(frame), await first(camera, 1)
+
+    (overwritten, made), _ = played("runs", late)
+    assert overwritten is None
+    assert len(made) == 1
+
+
 def test_a_camera_that_hangs_or_dies_is_a_device_error(monkeypatch):
     monkeypatch.setattr(room, "FRAME_S", 0.3)
     with pytest.raises(DeviceError, match="no new frame"):

@@ -127,6 +127,7 @@ class _Child:
         windows = sys.platform == "win32"
         quiet = {"OPENCV_LOG_LEVEL": "ERROR", "OPENCV_FFMPEG_LOGLEVEL": "8"}
         self._latest: _Frame | None = None
+        self._newest = 0  #: serial told last; the loop may hear of it later, when it is busy
         self._reason: str | None = None
         self._news = asyncio.Event()
         # Started by the thread that reads, because the kernel ends a child when the thread that
@@ -165,7 +166,9 @@ class _Child:
                 if size:
                     self._tell(None, exactly(process.stdout, size).decode(errors="replace"))
                     return
-                self._tell(_Frame(*told), None)
+                frame = _Frame(*told)
+                self._newest = frame.serial
+                self._tell(frame, None)
         except (OSError, ValueError):
             self._tell(None, "the camera process ended")
 
@@ -197,10 +200,7 @@ class _Child:
         size = frame.height * frame.width * 3
         start = frame.slot * SLOT_BYTES
         made = np.frombuffer(self._memory, np.uint8, size, start).reshape(shape).copy()
-        newest = self._latest
-        if newest is not None and newest.serial - frame.serial >= SLOTS - 1:
-            return None
-        return made
+        return None if self._newest - frame.serial >= SLOTS - 1 else made
 
     def end(self) -> None:
         """Let the child leave, insist after a second, and release everything."""

@@ -138,8 +138,9 @@ def test_a_model_that_is_none_says_so(tmp_path):
         landmarker.detect(BLANK)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="POSIX descriptors")
-def test_nothing_is_left_after_the_end():
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX descriptors and signals")
+@pytest.mark.parametrize("hung", [False, True])
+def test_nothing_is_left_after_the_end(hung):
     def descriptors():
         return len(list(Path("/dev/fd").iterdir()))
 
@@ -147,6 +148,10 @@ def test_nothing_is_left_after_the_end():
     with Landmarker("hands", find_model("hands").path) as landmarker:
         landmarker.detect(BLANK)
         pid = landmarker.pid
+        if hung:
+            os.kill(pid, signal.SIGSTOP)
+        began = time.monotonic()
+    assert time.monotonic() - began < 4  # by force after two seconds
     assert ends(pid, 0.5)
     assert descriptors() == before
 

@@ -96,10 +96,8 @@ class _Worker:
     def end(self, patience_s: float) -> None:
         """Ask it to leave, insist after ``patience_s``, and release everything."""
         self.requests.close()
-        if patience_s <= 0:
-            self.process.kill()
         try:
-            self.process.wait(max(patience_s, 5.0))
+            self.process.wait(patience_s)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -1,8 +1,10 @@
 from itertools import permutations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
 
 from tmstream.maths.track import Seen, Tracker, assign
 
@@ -81,3 +83,13 @@ def test_assignment_is_the_best_there_is(costs):
     found = worth(pairs)
     assert found[0] == best[0]
     assert abs(found[1] - best[1]) < 1e-9
+
+
+def test_a_crowd_is_told_apart_as_quickly_as_a_frame_comes():
+    rng = np.random.default_rng(0)
+    costs = rng.uniform(0, 3, (12, 24))  # 12 hands, and as many ids that were lost a moment ago
+    rows, columns = linear_sum_assignment(costs)
+    made = assign(costs.tolist())
+    assert len(set(made)) == 12
+    found = sum(costs[row, column] for row, column in enumerate(made))
+    assert found == pytest.approx(costs[rows, columns].sum())

@@ -197,6 +197,13 @@ def test_without_a_project_it_teaches_in_memory() -> None:
     assert stage.frame(0, 1).label == "clap"
     with pytest.raises(InputError, match="project"):
         stage.do(m.Undo(id=3))
+    (taught,) = stage.do(m.Examples(id=4))
+    with pytest.raises(InputError, match="no example 'none'"):
+        stage.do(m.DeleteExamples(id=5, ids=[taught["id"], "none"]))
+    assert len(stage.do(m.Examples(id=6))) == 1
+    assert stage.frame(0, 1).label == "clap"
+    stage.do(m.DeleteExamples(id=7, ids=[taught["id"]]))
+    assert stage.frame(0, 1).label is None
 
 
 def test_every_command_of_the_head_has_a_handler() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tmstream.core.errors import InputError, StoreError
-from tmstream.store import backups, schema
+from tmstream.store import backups, erase, schema
 from tmstream.store.project import Change, Clip, NewExample, Project
 
 New = Callable[..., NewExample]
@@ -186,3 +186,46 @@ def test_a_reader_elsewhere_is_reported(project: Project, example: New) -> None:
             project.erase(person=NAME)
     project.erase(person=NAME)
     assert NAME.encode() not in bytes_near(project)
+
+
+def test_a_backup_of_another_engine_meanwhile_is_clean_too(
+    project: Project, example: New, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(project, example)
+    scrub = erase.scrub
+
+    def late(db: sqlite3.Connection, what: erase.Target) -> dict[str, int]:
+        if what not in seen:
+            backups.make(db, project.path, why="late")
+            left_over.write_bytes(project.path.read_bytes())
+            seen.append(what)
+        return scrub(db, what)
+
+    seen: list[erase.Target] = []
+    left_over = backups.folder_of(project.path) / "000009-2026-01-01.tms.c0ffee.partial"
+    monkeypatch.setattr(erase, "scrub", late)
+    project.erase(person=NAME)
+    assert NAME.encode() not in bytes_near(project)
+
+
+def test_two_people_in_the_names_of_one_steps_snapshots(project: Project, example: New) -> None:
+    project.add([example(person=NAME), example("snap", person="Bo")])
+    project.snapshot(f"with {NAME}")
+    project.snapshot("with Bo")
+    assert project.erase(person=NAME)["snapshots"] == 1
+    assert project.erase(person="Bo")["snapshots"] == 1
+    assert len(project.snapshots()) == 2
+
+
+def test_what_was_learned_of_erased_examples_is_not_kept(project: Project, example: New) -> None:
+    """A head that was learning meanwhile comes with its fit after the erasure."""
+    ids = project.add([example("sneeze"), example("clap")])
+    project.put_cache("head", b"fit of both", of=ids)
+    project.delete(ids[:1])
+    project.put_cache("head", b"fit of both", of=ids)
+    assert project.cache("head") is not None, "what is deleted can come back"
+    project.erase(label="sneeze")
+    project.put_cache("head", b"fit of both", of=ids)
+    assert project.cache("head") is None
+    project.put_cache("head", b"fit of one", of=ids[1:])
+    assert project.cache("head") is not None

@@ -194,3 +194,19 @@ def test_any_bytes_are_an_explained_refusal_or_examples(
                 exchange.bring_in(source, project)
             except InputError:
                 assert project.examples() == []
+
+
+def test_turned_bits_in_a_packed_file_are_explained(
+    project: Project, example: New, tmp_path: Path
+) -> None:
+    project.add([example(id=f"a{i}", d=64) for i in range(20)])
+    exchange.export(project, tmp_path / "out.zip")
+    whole = (tmp_path / "out.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        packed = archive.getinfo("examples.jsonl").compress_size
+    start = whole.index(b"examples.jsonl") + len("examples.jsonl") + 20  # past the local header
+    for at in range(start + 10, start + packed - 10, 7):
+        bad = tmp_path / "bad.zip"
+        bad.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        with pytest.raises(InputError):
+            exchange.bring_in(bad, project)

@@ -142,3 +142,10 @@ def test_closed_projects_say_so(tmp_path: Path, example: New) -> None:
         opened.add([example()])
     with pytest.raises(StoreError, match="closed"):
         opened.examples()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows keeps open files where they are")
+def test_nothing_is_taught_into_a_file_that_was_removed(project: Project, example: New) -> None:
+    project.path.unlink()
+    with pytest.raises(StoreError, match="no longer there"):
+        project.add([example()])

@@ -60,7 +60,7 @@ def test_an_older_version_is_brought_up(
     with Project.open(tmp_path / "fresh.tms", create=True):
         pass
     assert tables(path) == tables(tmp_path / "fresh.tms")
-    assert backups.kept(path)[0].stem.startswith("000001-before-update")
+    assert backups.kept(path)[-1].stem.startswith("000001-before-update")
 
 
 def test_a_failed_migration_leaves_the_old_file(

@@ -45,7 +45,7 @@ def refit(examples: list[Example], k: int, project: Project | None) -> dict[str,
         fit = _cached(project, key)
         if fit is None:
             fit = learned(taught, k, calibrate=True)
-            _keep(project, key, fit)
+            _keep(project, key, fit, taught)
         if fit is not None:
             banks[space] = bank_of(taught, fit)
     return banks
@@ -56,12 +56,12 @@ def _cached(project: Project | None, key: str) -> Fit | None:
     return decode(data) if data else None
 
 
-def _keep(project: Project | None, key: str, fit: Fit | None) -> None:
+def _keep(project: Project | None, key: str, fit: Fit | None, taught: list[Example]) -> None:
     """The cache only saves time, so a full or read-only disk is no reason to fail."""
     if project is None or project.read_only or fit is None:
         return
     try:
-        project.put_cache(key, encode(fit))
+        project.put_cache(key, encode(fit), of=[one.id for one in taught])
     except StoreError as error:
         log.warning("what the head learned is not kept: %s", error)
 

@@ -30,7 +30,7 @@ class Scratch:
         """Return the examples."""
         return [
             one
-            for one in self._examples.values()
+            for one in list(self._examples.values())
             if space in (None, one.space) and label in (None, one.label)
         ]
 
@@ -76,18 +76,17 @@ class Scratch:
     def delete(self, ids: Sequence[str]) -> None:
         """Forget examples."""
         with self._lock:
+            self._must_have(ids)
             for gone in ids:
-                if self._examples.pop(gone, None) is None:
-                    raise InputError(f"there is no example {gone!r}")
+                self._examples.pop(gone, None)
         self._tell(Change(removed=tuple(ids)))
 
     def relabel(self, ids: Sequence[str], label: str) -> None:
         """Move examples to a label."""
         label = checked_text(label, "label")
         with self._lock:
+            self._must_have(ids)
             for moved in ids:
-                if moved not in self._examples:
-                    raise InputError(f"there is no example {moved!r}")
                 self._examples[moved] = msgspec.structs.replace(self._examples[moved], label=label)
         self._tell(Change(relabelled=dict.fromkeys(ids, label)))
 
@@ -122,6 +121,11 @@ class Scratch:
     def subscribe(self, callback: Callable[[Change], None]) -> None:
         """Have ``callback`` told of every change."""
         self._subscribers.append(callback)
+
+    def _must_have(self, ids: Sequence[str]) -> None:
+        for one in ids:
+            if one not in self._examples:
+                raise InputError(f"there is no example {one!r}")
 
     def _of(self, label: str) -> list[str]:
         ids = [one.id for one in self._examples.values() if one.label == label]

@@ -146,7 +146,7 @@ def _vectors(
         for place, one in enumerate(rows):
             if one.id in matched:
                 table[place] = matched[one.id]
-        project.put_cache(key, table.tobytes())
+        project.put_cache(key, table.tobytes(), of=list(matched))
     return matched
 
 

@@ -25,6 +25,7 @@ from .records import Example, NewExample, checked
 log = logging.getLogger(__name__)
 
 KEPT = 3
+ABANDONED_S = 86_400.0  #: an unfinished backup of a program that was killed
 
 
 def state_folder() -> Path:
@@ -49,6 +50,14 @@ def kept(path: Path) -> list[Path]:
 def set_aside(path: Path) -> list[Path]:
     """Return the damaged files that were set aside, newest first."""
     return sorted(folder_of(path).glob("damaged-*.tms"), reverse=True)
+
+
+def sweep(path: Path, *, older_than_s: float = 0.0) -> None:
+    """Remove unfinished backups; whoever is still writing one begins again later."""
+    for partial in folder_of(path).glob("*.partial*"):
+        with suppress(OSError):
+            if time.time() - partial.stat().st_mtime >= older_than_s:
+                partial.unlink()
 
 
 def copy(db: sqlite3.Connection, to: Path) -> None:
@@ -85,6 +94,7 @@ def make(db: sqlite3.Connection, path: Path, *, why: str = "") -> Path | None:
     copy(db, to)
     for old in kept(path)[KEPT:]:
         old.unlink(missing_ok=True)
+    sweep(path, older_than_s=ABANDONED_S)
     return to
 
 

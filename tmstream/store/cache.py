@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
+from collections.abc import Collection
+
+import msgspec
 
 #: Beyond this the oldest is forgotten.
 MAX_BYTES = 64 * 10**6
@@ -15,8 +18,12 @@ def read(db: sqlite3.Connection, key: str) -> bytes | None:
     return row[0] if row and zlib.crc32(row[0]) == row[1] else None
 
 
-def put(db: sqlite3.Connection, key: str, data: bytes) -> None:
-    """Keep ``data`` as the newest of all."""
+def put(db: sqlite3.Connection, key: str, data: bytes, of: Collection[str] = ()) -> None:
+    """Keep ``data`` as the newest of all, unless one of the examples ``of`` it was erased since."""
+    there = "SELECT count(*) FROM example WHERE id IN (SELECT value FROM json_each(?))"
+    ids = msgspec.json.encode(list(of)).decode()
+    if db.execute(there, (ids,)).fetchone()[0] < len(of):
+        return
     db.execute("DELETE FROM cache WHERE key = ?", (key,))
     db.execute("INSERT INTO cache(key, data, crc) VALUES (?,?,?)", (key, data, zlib.crc32(data)))
     db.execute(

@@ -98,7 +98,7 @@ def set_settings(
         # The standard encoder: msgspec's writes NaN as null, which would remove the setting.
         plain = json.loads(json.dumps(dict(settings), allow_nan=False))
         msgspec.json.encode(plain)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise InputError(f"settings must be JSON values: {error}") from error
     for key in plain:
         checked_text(key, "a setting's name")

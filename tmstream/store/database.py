@@ -134,22 +134,28 @@ class Database:
 
     def _keep(self) -> None:
         """In the background: check the whole file once, then keep backups."""
-        try:
-            with contextlib.closing(self.connect()) as db:
-                # A close must not wait for the end of a long check.
-                db.set_progress_handler(self._closing.is_set, 10_000)
-                with self.caring:
-                    integrity.check_all(db, self.path)
-                while not self.read_only and not self._closing.is_set():
-                    with self.caring, schema.explained(self.path):
-                        backups.make(db, self.path)
-                    self._closing.wait(BACKUP_EVERY_S)
-        except schema.Damaged as error:
-            if not self._closing.is_set():
-                self._recover(str(error))
-        except (StoreError, sqlite3.Error, OSError) as error:
-            if not self._closing.is_set():
-                self.notice(f"{self.path}: no backup could be made ({error})")
+        whole = False
+        while not self._closing.is_set():
+            try:
+                with contextlib.closing(self.connect()) as db, self.caring:
+                    # A close must not wait for the end of a long check.
+                    db.set_progress_handler(self._closing.is_set, 10_000)
+                    if not whole:
+                        integrity.check_all(db, self.path)
+                        whole = True
+                    if not self.read_only:
+                        with schema.explained(self.path):
+                            backups.make(db, self.path)
+            except schema.Damaged as error:
+                if not self._closing.is_set():
+                    self._recover(str(error))
+                    whole = False
+            except (StoreError, sqlite3.Error, OSError) as error:
+                if not self._closing.is_set():
+                    self.notice(f"{self.path}: no backup could be made ({error})")
+            if self.read_only:
+                return
+            self._closing.wait(BACKUP_EVERY_S)
 
     def _recover(self, reason: str) -> None:
         """Put the newest good backup in place of the file, under the feet of its readers."""

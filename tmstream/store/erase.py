@@ -6,6 +6,7 @@ file is rewritten, so that no page, side file or backup keeps a byte of them.
 
 from __future__ import annotations
 
+import itertools
 import re
 import sqlite3
 from contextlib import closing
@@ -45,21 +46,24 @@ def target(*, person: str | None, label: str | None, before_us: int | None) -> T
 
 
 def erase(db: sqlite3.Connection, path: Path, what: Target) -> dict[str, int]:
-    """Erase from the backups, then from the project itself; returns the counts.
+    """Erase from the project itself, then from the backups; returns the counts.
 
     Raises:
         StoreError: another program is reading, so that old pages are still in the log.
     """
-    cleaned = _erase_backups(path, what)
     with schema.explained(path):
         found = scrub(db, what)
-    compact(db, path)
+    try:
+        compact(db, path)
+    finally:
+        cleaned = _erase_backups(path, what)  # last: another engine may just have made one
     return found | cleaned
 
 
 def _erase_backups(path: Path, what: Target) -> dict[str, int]:
     """Erase from backups and damaged files set aside; what cannot be cleaned is deleted."""
     cleaned = deleted = 0
+    backups.sweep(path)
     for backup in (*backups.kept(path), *backups.set_aside(path)):
         try:
             with closing(schema.connect(backup)) as db:
@@ -209,9 +213,13 @@ def _names(text: str, name: str | None) -> bool:
 def _scrub_snapshots(db: sqlite3.Connection, name: str | None) -> int:
     """Give snapshots that say ``name`` another one."""
     changed = 0
-    for old, op, created_us in db.execute("SELECT name, op, created_us FROM snapshot").fetchall():
+    found = db.execute("SELECT name, op, created_us FROM snapshot").fetchall()
+    taken = {old for old, _, _ in found}
+    for old, op, created_us in found:
         if _names(old, name):
-            row = (f"snapshot of step {op} ({changed + 1})", op, created_us)
+            names = (f"snapshot of step {op} ({i})" for i in itertools.count(1))
+            row = (next(one for one in names if one not in taken), op, created_us)
+            taken.add(row[0])
             db.execute("DELETE FROM snapshot WHERE name = ?", (old,))
             db.execute("INSERT INTO snapshot VALUES (?,?,?,?)", (*row, schema.row_crc(*row)))
             changed += 1

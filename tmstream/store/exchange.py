@@ -21,6 +21,7 @@ import re
 import sqlite3
 import uuid
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -156,7 +157,9 @@ def bring_in(source: Path, project: Project) -> dict[str, Any]:
         try:
             with zipfile.ZipFile(source) as archive:
                 return _store_listing(project, listing.of_zip(archive, source), source)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        except (
+            zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError,
+        ) as error:  # fmt: skip
             raise InputError(f"{source}: is not a whole zip file ({error})") from error
     try:
         settings = _project_settings(source)

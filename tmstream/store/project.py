@@ -10,7 +10,7 @@ import contextlib
 import logging
 import shutil
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -250,11 +250,14 @@ class Project:
         """Return what `put_cache` kept, or None."""
         return self._database.read(lambda db: cache.read(db, key))
 
-    def put_cache(self, key: str, data: bytes) -> None:
-        """Keep something that can be computed again; not journalled, the oldest forgotten first."""
+    def put_cache(self, key: str, data: bytes, *, of: Collection[str] = ()) -> None:
+        """Keep something that can be computed again; not journalled, the oldest forgotten first.
+
+        ``of``: ids of the examples it was made of. Once one of them is erased, it is not kept.
+        """
 
         def work(db: sqlite3.Connection) -> tuple[None, Change]:
-            cache.put(db, key, data)
+            cache.put(db, key, data, of)
             return None, Change()
 
         if not self.read_only:
@@ -278,13 +281,16 @@ class Project:
     def _ready(self, examples: Sequence[NewExample]) -> list[NewExample]:
         """Return ``examples`` fit to be stored; `StoreError` when the disk has no room for them."""
         ready = [checked(example) for example in examples]
-        free = shutil.disk_usage(self.path.parent).free
+        try:
+            free, size = shutil.disk_usage(self.path.parent).free, self.path.stat().st_size
+        except OSError as error:
+            raise StoreError(f"{self.path}: is no longer there ({error.strerror})") from error
         if free < MIN_FREE_BYTES:
             raise StoreError(
                 f"{self.path}: only {free / 1e6:.0f} MB are free on this disk; recording is "
                 f"refused below {MIN_FREE_BYTES / 1e6:.0f} MB, predicting goes on"
             )
-        if self.path.stat().st_size > MAX_CLIPS_FILE_BYTES:
+        if size > MAX_CLIPS_FILE_BYTES:
             told = f"{self.path}: is full of clips; new examples are kept without theirs"
             self._database.notice(told)
             ready = [msgspec.structs.replace(example, clip=None) for example in ready]

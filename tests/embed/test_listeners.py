@@ -27,9 +27,11 @@ from tmstream.maths.segment import Mark
 class Sound:
     """A memory that holds a sound of so many frames."""
 
-    def __init__(self, frames: int, seed: int = 1, loudness: float = 0.1) -> None:
+    def __init__(
+        self, frames: int, seed: int = 1, loudness: float = 0.1, held: int | None = None
+    ) -> None:
         rng = np.random.default_rng(seed)
-        self.speech, self.wave = Rows(frames, 32), Rows(frames, HOP)
+        self.speech, self.wave = Rows(held or frames, 32), Rows(held or frames, HOP)
         for _ in range(frames):
             self.speech.push(rng.normal(5, 1, 32).astype(np.float32))
             self.wave.push(rng.normal(0, loudness, HOP).astype(np.float32))
@@ -82,6 +84,10 @@ def test_the_sound_before_is_forgotten(kind: type[Any]) -> None:
     alone.begin()
     sound = Sound(200)
     assert np.array_equal(after.hear(sound, mark, 200), alone.hear(sound, mark, 200))
+    # Nor does it answer for one that swelled so slowly that its onset is no longer held.
+    after.begin()
+    mark, long = Mark("steady", BEFORE, 700, 3), Sound(700, held=500)
+    assert np.array_equal(after.hear(long, mark, 700), kind(1).hear(long, mark, 700))
 
 
 @pytest.mark.parametrize("kind", [Phones, Events])

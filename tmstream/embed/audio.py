@@ -16,7 +16,7 @@ from ..backends.onnx import BATCH_THREADS, LIVE_THREADS
 from ..backends.resample import Mono
 from ..core.packet import Absent, Audio, Embedding, Gap, Packet
 from ..core.services import Services
-from ..maths.mel import PowerStream, decibels, hann, mel_filters
+from ..maths.mel import ABSURD, PowerStream, decibels, hann, mel_filters
 from ..maths.ring import Rows
 from ..maths.segment import PAUSE, Mark, Segmenter
 from ..maths.timbre import COEFFICIENTS, cosines, timbre
@@ -40,8 +40,6 @@ SPEECH_FLOOR_DB = float(Words.SILENCE - 2.0) * 10.0
 RING = 1000
 #: Weights of words, phones, events and timbre in the one vector, once each has unit spread.
 WEIGHTS = (1.0, 0.7, 0.5, 0.5)
-
-ABSURD = 1e3
 
 SCALE = Path(__file__).with_name("audio_scale.npy")
 

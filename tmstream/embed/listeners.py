@@ -145,10 +145,11 @@ class Phones:
 
     def hear(self, memory: Memory, mark: Mark, end: int) -> Float32:
         """Return the mean of the encoder's steps, float32 ``(288,)``."""
-        first = max(mark.onset - BEFORE, 0)
+        begin = max(mark.onset - BEFORE, 0)
+        first = max(begin, memory.wave.oldest)  # it may have been too soft for a look before
         frames = min(end - first, EXCERPT)
-        more = frames > self._heard and (mark.phase == "final" or not self._heard)
-        if more and first >= memory.wave.oldest:
+        more = frames > self._heard and mark.phase == "final" and first == begin
+        if more or not self._heard:
             self._heard = frames
             samples = levelled(memory.wave.span(first, first + frames).ravel())
             quiet = max(self.PAD, (self.LEAST - len(samples)) // 2)

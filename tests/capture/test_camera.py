@@ -155,6 +155,27 @@ def test_no_process_is_left(monkeypatch):
         assert time.monotonic() < limit
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_driver_that_no_signal_reaches_holds_nobody(monkeypatch):
+    kept = []
+
+    async def hang(camera):
+        process = camera._child._process
+        os.kill(process.pid, signal.SIGSTOP)
+        kept.append((process, camera._child._reader, process.kill))
+        process.kill = lambda: None
+
+    monkeypatch.setattr(room, "LEAVE_S", 0.2)
+    began = time.monotonic()
+    played("runs", hang)
+    assert time.monotonic() - began < 4
+    ((process, reader, kill),) = kept
+    kill()
+    process.wait()
+    reader.join()
+    process.stdout.close()
+
+
 def test_a_camera_that_is_not_there_says_which_are(monkeypatch):
     monkeypatch.setattr(room, "cameras", lambda: {"2": "Logitech C920"})
     assert find_camera("logitech") == "2"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -203,15 +204,20 @@ class _Child:
         return None if self._newest - frame.serial >= SLOTS - 1 else made
 
     def end(self) -> None:
-        """Let the child leave, insist after a second, and release everything."""
+        """Let the child leave, insist after a second, and release everything.
+
+        One that hangs in its driver cannot be ended by any signal, and is left behind.
+        """
         self._started.wait()
         os.close(self._life)
         if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(LEAVE_S)
+            self._process.kill()
             try:
                 self._process.wait(LEAVE_S)
             except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+                return
             self._reader.join()
             assert self._process.stdout is not None
             self._process.stdout.close()

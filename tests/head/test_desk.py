@@ -153,6 +153,17 @@ def test_a_locked_show_refuses_to_learn(stage: Stage) -> None:
     assert stage.frame(0, 2).label == "y"
 
 
+def test_labels_are_found_however_their_accents_are_written(stage: Stage) -> None:
+    stage.project.add(taught(2, 3))
+    composed, apart = "d\u00e9j\u00e0", "de\u0301ja\u0300"
+    assert stage.do(m.RenameLabel(id=1, label="clap", to=apart))["labels"] == [composed, "snap"]
+    assert stage.do(m.ActiveLabels(id=2, labels=[apart])) == {"active_labels": [composed]}
+    stage.do(m.RenameLabel(id=3, label=apart, to="x"))
+    assert stage.project.setting("active_labels") == ["x"]
+    stage.do(m.RenameLabel(id=4, label="x", to=composed))
+    assert stage.do(m.DeleteLabel(id=5, label=apart))["labels"] == ["snap"]
+
+
 def test_scenes_snapshots_and_restore(stage: Stage) -> None:
     stage.project.add(taught(3, 4))
     stage.do(m.Snapshot(id=1, name="three"))

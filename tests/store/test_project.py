@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -208,3 +210,24 @@ def test_the_package_imports_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_setting_is_told_while_all_examples_are_read(project: Project, example: New) -> None:
+    project.set_settings({"locked": True})
+    reading, done = threading.Event(), threading.Event()
+
+    def long_look(db: sqlite3.Connection) -> None:
+        reading.set()
+        assert done.wait(20)
+
+    reader = threading.Thread(target=lambda: project._database.read(long_look, slow=True))
+    reader.start()
+    assert reading.wait(5)
+    finish = threading.Timer(10, done.set)  # only if what follows has to wait for it
+    finish.start()
+    assert project.setting("locked") is True
+    assert project.count() == 0
+    assert not done.is_set()
+    finish.cancel()
+    done.set()
+    reader.join()

@@ -79,24 +79,22 @@ class Desk:
     async def rename_label(self, command: messages.RenameLabel) -> dict[str, Any]:
         """Give a label another name."""
         self._must_be_unlocked()
-        self._known(command.label)
-        await asyncio.to_thread(self._book.rename_label, command.label, command.to)
-        return {"labels": self._book.labels()}
+        (label,) = await self._known(command.label)
+        await asyncio.to_thread(self._book.rename_label, label, command.to)
+        return {"labels": await asyncio.to_thread(self._book.labels)}
 
     async def delete_label(self, command: messages.DeleteLabel) -> dict[str, Any]:
         """Forget a label."""
         self._must_be_unlocked()
-        self._known(command.label)
-        await asyncio.to_thread(self._book.delete_label, command.label)
-        return {"labels": self._book.labels()}
+        (label,) = await self._known(command.label)
+        await asyncio.to_thread(self._book.delete_label, label)
+        return {"labels": await asyncio.to_thread(self._book.labels)}
 
     # Scenes, lock, journal
 
     async def active_labels(self, command: messages.ActiveLabels) -> dict[str, Any]:
         """Let only these labels answer."""
-        labels = [checked_text(label, "label") for label in command.labels]
-        for label in labels:
-            self._known(label)
+        labels = await self._known(*command.labels)
         await asyncio.to_thread(self._book.set_settings, {"active_labels": labels})
         return {"active_labels": labels}
 
@@ -149,10 +147,10 @@ class Desk:
         found = self._receipts.get(command.seq)
         if found is None:
             raise InputError(f"the receipts of answer {command.seq} are gone, or it never was")
-        every = {one.id: one for one in await asyncio.to_thread(self._book.examples)}
+        known = [(one, self._memory.examples.get(one.id)) for one in found]
         return [
-            {**msgspec.to_builtins(one), **(_plain(every[one.id]) if one.id in every else {})}
-            for one in found
+            {**msgspec.to_builtins(one), **({} if example is None else _plain(example))}
+            for one, example in known
         ]
 
     async def examples(self, command: messages.Examples) -> list[dict[str, Any]]:
@@ -173,12 +171,16 @@ class Desk:
         if self._book.setting("locked", False):
             raise InputError("teaching is locked for the show; unlock first")
 
-    def _known(self, label: str) -> None:
-        labels = {one.label for one in self._book.examples()}
-        if label not in labels:
-            near = difflib.get_close_matches(label, sorted(labels), 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise InputError(f"there is no label {label!r}{hint}")
+    async def _known(self, *labels: str) -> list[str]:
+        """Return labels as they are written in the project, which must hold examples of them."""
+        wanted = [checked_text(label, "label") for label in labels]
+        there = {one.label for one in await asyncio.to_thread(self._book.examples)}
+        for label in wanted:
+            if label not in there:
+                near = difflib.get_close_matches(label, sorted(there), 1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise InputError(f"there is no label {label!r}{hint}")
+        return wanted
 
 
 def _plain(one: Example) -> dict[str, Any]:

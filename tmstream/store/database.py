@@ -26,8 +26,16 @@ POLL_S = 0.25
 BACKUP_EVERY_S = 3600.0
 
 
+class Reader:
+    """A connection that one thread at a time reads by."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        self.lock = threading.Lock()
+        self.db = connect()
+
+
 class Database:
-    """One connection that reads, one thread that writes, one that checks and backs up.
+    """Two connections that read, one thread that writes, one that checks and backs up.
 
     ``caring`` is held while the background reads the file at length.
     """
@@ -39,11 +47,11 @@ class Database:
         self.subscribers: list[Callable[[Change], None]] = []
         self.caring = threading.Lock()
         self._access = access
-        self._reading = threading.Lock()
         self._closing = threading.Event()
         self._dirty_since: float | None = None
         self._data_version = -1
-        self._reader = access.connect()
+        #: All examples of a large project take a while: who wants a setting does not wait so long.
+        self._reader, self._slow_reader = Reader(access.connect), Reader(access.connect)
         self._revision = self.read(lambda db: values.state(db, "revision"))
         self._writer = None if self.read_only else Writer(self._connect, self._idle, POLL_S)
         self._care = threading.Thread(target=self._keep, name="tmstream-store-care", daemon=True)
@@ -53,10 +61,11 @@ class Database:
         """Return a new connection for reading."""
         return self._access.connect()
 
-    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Return ``work(db)``; one thread at a time."""
-        with self._reading, schema.explained(self.path):
-            return work(self._reader)
+    def read(self, work: Callable[[sqlite3.Connection], T], *, slow: bool = False) -> T:
+        """Return ``work(db)``; one thread at a time, and one more for what is ``slow``."""
+        reader = self._slow_reader if slow else self._reader
+        with reader.lock, schema.explained(self.path):
+            return work(reader.db)
 
     def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Return ``job(db)``, run by the writer outside of any transaction."""
@@ -97,8 +106,9 @@ class Database:
         """Finish what was begun; the last to close, the writer, empties and removes the log."""
         self._closing.set()
         self._care.join()
-        with self._reading:
-            self._reader.close()
+        for reader in (self._reader, self._slow_reader):
+            with reader.lock:
+                reader.db.close()
         if self._writer:
             self._writer.close()
 
@@ -170,9 +180,10 @@ class Database:
                 integrity.check_all(db, self.path)
                 log.warning("%s: was whole when looked at again (%s)", self.path, reason)
                 return
-            with self._reading:
-                self._reader.close()
-                db.close()
+            readers = (self._reader, self._slow_reader)
+            with self._reader.lock, self._slow_reader.lock:
+                for one in (*(reader.db for reader in readers), db):
+                    one.close()
                 try:
                     self.notice(backups.restore(self.path, reason))
                 except (StoreError, OSError) as error:
@@ -180,7 +191,8 @@ class Database:
                     self.read_only = True
                     self.notice(f"{error}. Changes are refused")
                 writer.db = self._connect()
-                self._reader = self.connect()
+                for reader in readers:
+                    reader.db = self.connect()
             self.reload(writer.db)
 
         with contextlib.suppress(StoreError):  # closed in the meantime

@@ -89,7 +89,7 @@ class Project:
         """Return the living examples, oldest first."""
         label = None if label is None else checked_text(label, "label")
         return self._database.read(
-            lambda db: list(rows.read_examples(db, space=space, label=label))
+            lambda db: list(rows.read_examples(db, space=space, label=label)), slow=True
         )
 
     def count(self) -> int:
@@ -126,7 +126,7 @@ class Project:
 
     def info(self) -> dict[str, Any]:
         """Return path, version, counts and sizes as plain data."""
-        found = self._database.read(counts)
+        found = self._database.read(counts, slow=True)
         size = self.path.stat().st_size if self.path.exists() else 0
         return {
             "path": str(self.path),

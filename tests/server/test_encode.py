@@ -127,7 +127,9 @@ def test_what_is_not_finite_stays_here(bad: float) -> None:
         message = msgspec.json.decode(text, type=m.ServerMessage)
         assert "null" not in json.dumps(getattr(message, "points", getattr(message, "bins", [])))
     status = Status({"mic": NodeStatus("running", bad, bad, bad)})
-    dumped = dump(encode_status(status, clients=1, examples=2, locked=True, live=[]))
+    dumped = dump(
+        encode_status(status, clients=1, examples=2, locked=True, live=[], active_labels=[])
+    )
     part = msgspec.json.decode(dumped, type=m.StatusMessage).nodes["mic"]
     assert (part.rate_hz, part.p50_us, part.p99_us) == (0, 0, 0)
 

@@ -92,3 +92,35 @@ def test_the_fader_follows_whoever_moves_it(engine: str, visitor: Callable[..., 
         page.evaluate(f"{FADER}.dispatchEvent(new Event('change'))")
         until(other, f"{FADER}.value === '{value}'", timeout=10_000)
     assert other.locator("[aria-label='Strictness']").is_disabled()
+
+
+def test_receipts_scenes_and_snapshots_tell_the_truth(
+    engine: str, visitor: Callable[..., Any]
+) -> None:
+    page = visitor(engine)
+    page.wait_for_selector(".adder:not([hidden]) input")
+    page.on("dialog", lambda dialog: dialog.accept())
+    named(page, "hum")
+    hold(page, "hum", 4.5)
+    page.wait_for_selector('[data-label="hum"] .takes')
+    assert "no. 1" in page.inner_text('[data-label="hum"] .takes small >> nth=0')
+    part(page, "Engine")
+    page.fill("[aria-label='Name of a snapshot']", "opening")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.wait_for_selector("text=Restore")
+    assert "undefined" not in page.inner_text("#side")
+
+    scene = page.locator("[data-key='scene hum']")
+    scene.click()
+    pressed = "document.querySelector('[data-key=\"scene hum\"]').getAttribute('aria-pressed')"
+    until(page, f"{pressed} === 'true'")
+    page.click("#top >> text=Undo")
+    until(page, f"{pressed} === 'false'", timeout=5_000)
+
+    part(page, "Why")  # one sound gives several examples; what is deleted is the sound
+    page.locator(".answer", has_text="hum").first.click(timeout=15_000)
+    page.wait_for_selector(".votes .takes li")
+    before = takes(page, "hum")
+    page.locator(".votes .remove").first.evaluate("(one) => one.click()")
+    said(page, "example deleted")
+    until(page, f"parseInt(document.querySelector('[data-label=hum] .count')?.textContent ?? '0') === {before - 1}")  # fmt: skip

@@ -57,10 +57,12 @@ class Messages:
 def status_message(status: Status, services: Services) -> StatusMessage:
     """Return the engine's state, with what its hub and its project know."""
     hub, project = services.find(Hub), services.find(Project)
+    described = hub.describe() if hub else None
     return encode_status(
         status,
         clients=hub.clients if hub else 0,
         examples=project.count() if project else 0,
         locked=bool(project and project.setting("locked", False)),
-        live=hub.describe().live if hub else [],
+        live=described.live if described else [],
+        active_labels=described.active_labels if described else [],
     )

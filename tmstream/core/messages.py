@@ -164,6 +164,7 @@ class StatusMessage(Message, frozen=True, tag="status"):
     examples: int
     locked: bool
     live: list[LiveParameter] = []
+    active_labels: list[str] = []
 
 
 class ErrorPart(msgspec.Struct, frozen=True):

@@ -9,9 +9,9 @@ import numpy as np
 
 from ..core.packet import Float32
 from ..store.project import Example
-from .learn import Fit, compared, learn
+from .learn import Fit, compared, learn, noise_in
 from .lesson import Codes, Lesson, Mask, folds, lesson_of
-from .openset import area
+from .openset import OPPOSITE, area
 from .state import by_space
 from .vote import Array, confidence, evidence
 
@@ -42,10 +42,14 @@ class Answers:
         won = evidences.argmax(axis=1)
         rows = np.arange(len(won))
         distance = 1 - evidences[rows, won]
-        limits = np.array([fit.limits[label].at(strictness) for label in taught.labels])
+        noise = 1 - noise_in(taught, fit.views, vectors, k)
+        limits = [
+            fit.limits[label].within(at if label in fit.clear else OPPOSITE).at(strictness)
+            for label, at in zip(np.array(taught.labels)[won].tolist(), noise.tolist(), strict=True)
+        ]
         self.shares: Array = confidence(evidences, fit.sharpness)
         self.voted: Codes = won
-        self.excess: Array = distance / limits[won]
+        self.excess: Array = distance / np.array(limits)
         self.label: Codes = np.where(self.excess <= 1, won, -1)
 
 
@@ -210,8 +214,8 @@ def _advice(lesson: Lesson, report: dict[str, Any]) -> list[str]:
             )
     if report["groups"] < 2:
         lines.append(
-            "everything is one group: judged by its own takes, others may be recognised less; "
-            "let a second one teach"
+            "all of it is of one person or group: judged by other takes of the same; others may be "
+            "recognised less, so let somebody else teach too"
         )
     known, held_out = report["known_groups_accuracy"], report["accuracy"]
     if known is not None and held_out is not None and known - held_out > GAP:

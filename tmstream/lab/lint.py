@@ -210,12 +210,16 @@ def _amounts(rows: Sequence[Example]) -> Iterator[Finding]:
     for label, own in sorted(takes.items()):
         if len(own) * UNBALANCED <= len(takes[most]):
             yield Finding(
-                "unbalanced", label, f"{label} has {len(own)} takes, {most} has {len(takes[most])}",
+                "unbalanced", label, f"{_counted(label, own)}, {most} has {len(takes[most])}",
                 f"teach {len(takes[most]) // 2 - len(own)} more takes of {label}",
             )  # fmt: skip
         elif len(own) < 3:
-            yield Finding("few", label, f"{label} has {len(own)} takes",
+            yield Finding("few", label, _counted(label, own),
                           f"teach {5 - len(own)} more")  # fmt: skip
+
+
+def _counted(label: str, takes: set[str]) -> str:
+    return f"{label} has {len(takes)} take{'s' * (len(takes) != 1)}"
 
 
 def taught_silences(rows: Iterable[Example]) -> list[Finding]:

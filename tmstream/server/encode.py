@@ -68,7 +68,13 @@ def encode(node: str, packet: Packet[Any], now_us: int) -> Outgoing:
 
 
 def encode_status(
-    status: Status, *, clients: int, examples: int, locked: bool, live: list[m.LiveParameter]
+    status: Status,
+    *,
+    clients: int,
+    examples: int,
+    locked: bool,
+    live: list[m.LiveParameter],
+    active_labels: list[str],
 ) -> m.StatusMessage:
     """Return the engine's state as a message (a struct: `/health` and `/metrics` read it too)."""
     nodes = {
@@ -82,7 +88,7 @@ def encode_status(
         )
         for name, one in status.nodes.items()
     }
-    return m.StatusMessage(nodes, clients, examples, locked, live)
+    return m.StatusMessage(nodes, clients, examples, locked, live, active_labels)
 
 
 def simulated(command: m.Simulate, now_us: int) -> Outgoing:

@@ -98,6 +98,7 @@ export class Classes {
   classCard(label, takes) {
     const { app } = this;
     const mine = app.wire.mayTeach;
+    const count = takes.filter((take) => !take[0].negative).length;
     const busy = this.recording?.label === label;
     const hold = h("button.record", {
       "data-key": `hold ${label}`, type: "button", disabled: !mine || app.locked, "aria-pressed": busy && this.recording.hands === "hold", title: "Hold to record (mouse, finger, space bar)",
@@ -120,7 +121,7 @@ export class Classes {
           "data-key": `name ${label}`, value: label, disabled: !mine || app.locked || !takes.length, title: label, "aria-label": `Name of class ${label}`,
           onchange: (event) => this.rename(label, event.target), onkeydown: (event) => event.key === "Enter" && event.target.blur(),
         }),
-        mine && h("span.count", {}, `${takes.length} ${takes.length === 1 ? "take" : "takes"}`),
+        mine && h("span.count", {}, `${count} ${count === 1 ? "take" : "takes"}`),
         mine && h("button.quiet", { "data-key": `delete ${label}`, type: "button", "aria-label": `Delete class ${label}`, title: "Delete this class (undo brings it back)", disabled: app.locked, onclick: () => this.remove(label) }, "✕")),
       mine && h("div.actions", {}, hold, free, app.wire.hello?.project && files), bar,
       lint && h("p.lint", {}, lint),
@@ -145,7 +146,7 @@ export class Classes {
     const picture = this.pictures.get(first.id) ?? this.app.clips.thumbnail(first);
     this.pictures.set(first.id, picture);
     const several = new Set(this.app.examples.map((one) => one.space)).size > 1;
-    const about = [this.numberOf(first), several && first.space, first.person, first.negative ? "was wrong" : null, take.length > 1 && `${take.length} examples`].filter(Boolean).join(" · ") || "1 example";
+    const about = [this.numberOf(first), several && first.space, first.person, first.negative && (first.take.startsWith("room ") ? "the room" : "was wrong"), take.length > 1 && `${take.length} examples`].filter(Boolean).join(" · ") || "1 example";
     const fault = this.fault(take);
     const play = h("button.play", { type: "button", "data-key": `play ${first.id}`, title: fault ?? about, "aria-label": `Play: ${[first.label, about, fault].filter(Boolean).join(", ")}`,
       onclick: (event) => {

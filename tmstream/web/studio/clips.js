@@ -27,7 +27,7 @@ export class Clips {
   thumbnail(example) {
     const canvas = h("canvas.clip", { role: "img", "aria-label": `What was recorded for ${example.label}` });
     canvas.example = example;
-    this.seen.observe(canvas);
+    if (example.has_clip !== false) this.seen.observe(canvas);
     return canvas;
   }
 
@@ -70,6 +70,7 @@ export class Clips {
 
   /** Sound is played, landmarks are moved; a picture is there already. */
   async play(canvas) {
+    if (canvas.example.has_clip === false) throw new Error("Of this one no sound and no picture was kept.");
     const clip = await this.fetch(canvas.example.id);
     if (clip.kind.startsWith("audio/")) {
       const buffer = await decode(clip);

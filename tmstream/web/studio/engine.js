@@ -98,15 +98,14 @@ export class Engine {
       this.name.focus();
       return;
     }
-    await this.app.change("snapshot", { name }, `saved “${name}”`);
-    this.name.value = "";
+    if (await this.app.change("snapshot", { name }, `saved “${name}”`)) this.name.value = "";
     this.list();
   }
 
   async list() {
     if (!this.app.wire.mayTeach) return;
     const found = await this.app.wire.command("list_snapshots").catch(() => []);
-    fill(this.snapshots, found.map((one) => h("li", {}, h("span", {}, one.name), h("small", {}, `${one.examples} examples, ${new Date(one.created_us / 1000).toLocaleString()}`),
+    fill(this.snapshots, found.map((one) => h("li", {}, h("span", {}, one.name), h("small", {}, new Date(one.created_us / 1000).toLocaleString()),
       h("button", { type: "button", onclick: () => this.restore(one.name) }, "Restore"))));
   }
 

@@ -166,6 +166,10 @@ let counted = -1;
 app.wire.on("status", (status) => {
   app.status = status;
   setLocked(status.locked);
+  if (status.active_labels.join("\n") !== app.active.join("\n")) { // taken back, restored, or another page's
+    app.active = status.active_labels;
+    app.engine.project();
+  }
   const ill = Object.entries(status.nodes).filter(([, node]) => node.state !== "running" && node.message);
   if (ill.length) banner("ill", ill.map(([name, node]) => h("p", {}, h("strong", {}, name), ` ${node.state === "failed" ? "failed" : "waits"}: ${node.message}`)));
   else if (banners.has("ill")) banner("ill");

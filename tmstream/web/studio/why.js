@@ -97,13 +97,19 @@ export class Why {
       h("button.quiet.remove", { type: "button", "aria-label": "Delete this example", title: "Delete", disabled: this.app.locked, onclick: () => this.drop(one, answer) }, "✕"));
   }
 
+  /** Of a sound its beginning and its whole are examples: what is seen as one is changed as one. */
+  whole(one) {
+    const others = this.app.examples.filter((other) => one.phase !== "frame" && ["take", "space", "label"].every((key) => other[key] === one[key]));
+    return others.length ? others.map((other) => other.id) : [one.id];
+  }
+
   async move(one, label, answer) {
-    await this.app.change("relabel", { ids: [one.id], label }, `moved to “${label}”`);
+    await this.app.change("relabel", { ids: this.whole(one), label }, `moved to “${label}”`);
     await this.explain(answer);
   }
 
   async drop(one, answer) {
-    await this.app.change("delete_examples", { ids: [one.id] }, "example deleted; Undo brings it back");
+    await this.app.change("delete_examples", { ids: this.whole(one) }, "example deleted; Undo brings it back");
     await this.explain(answer);
   }
 

@@ -73,6 +73,15 @@ def heard(words: Path, stream: Path) -> list[dict[str, Any]]:
     return run(words, stream)
 
 
+@pytest.mark.parametrize("noise", ["typing", "jazz_guitar"])
+def test_noise_beside_taught_words_is_not_answered(
+    words: Path, noise: str, needs_data: Callable[[str], Path]
+) -> None:
+    said = run(words, needs_data("background_recordings") / f"{noise}.flac")
+    assert any(one["type"] == "prediction" for one in said)
+    assert not triggers(said)
+
+
 def spans(stream: Path) -> list[tuple[float, float, str]]:
     with (stream.parent / "labels.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["file"] == stream.name]

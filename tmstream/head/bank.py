@@ -16,6 +16,8 @@ import numpy.typing as npt
 from ..core.packet import Float32, Neighbour
 from ..maths.neighbours import BLOCK_ROWS, best_of, similarities
 from .learn import Fit
+from .noise import noise_evidence, noise_of
+from .openset import OPPOSITE
 from .vote import mixed, softened_one
 
 FIRST_ROWS = 8
@@ -30,6 +32,7 @@ class Heard(msgspec.Struct, frozen=True):
     evidence: float
     blocked: bool  #: a "that was wrong" lies nearer than any example
     nearest: tuple[tuple[float, str], ...]  #: (similarity, id) of the takes that spoke
+    noise: float = OPPOSITE  #: distance of common noise, if the label is told from it
 
     @property
     def distance(self) -> float:
@@ -125,6 +128,8 @@ class Bank:
         self._dimensions = [view.dimensions for view in fit.views]
         self._shelves: dict[tuple[str, bool], Shelf] = {}
         self._places: dict[str, tuple[str, bool, int]] = {}
+        noise = noise_of(fit.space, len(fit.views[0].mean)) if fit.clear else None
+        self._noise = [] if noise is None else [view.apply(noise) for view in fit.views]
 
     def __len__(self) -> int:
         return len(self._places)
@@ -170,6 +175,7 @@ class Bank:
         """Return what every label (of ``labels``) hears in ``vector`` (d,), exactly."""
         query = [view.apply(vector[None])[0] for view in self.fit.views]
         size = sum(shelf.nbytes for shelf in self._shelves.values())
+        noise = self._noise_distance(query, k)
         answers = {}
         # A matrix that streams by drives out of the caches what ranking needs: so several labels
         # are compared, then ranked (100,000 x 96 in 20 labels: 1.9 ms, label by label 2.2).
@@ -179,8 +185,16 @@ class Bank:
                 best = shelf.best_takes(those, k)
                 blocked = self._against(label, query, size) >= best[0][0]
                 evidence = softened_one([similarity for similarity, _ in best])
-                answers[label] = Heard(evidence, blocked, tuple(best))
+                answers[label] = Heard(
+                    evidence, blocked, tuple(best), noise if label in self.fit.clear else OPPOSITE
+                )
         return answers
+
+    def _noise_distance(self, query: Sequence[Float32], k: int) -> float:
+        if not self._noise:
+            return OPPOSITE
+        views = zip(self._noise, query, strict=True)
+        return 1 - float(noise_evidence(mixed([rows @ row for rows, row in views])[None], k)[0])
 
     def _positive(self, labels: Container[str] | None) -> Iterator[tuple[str, Shelf]]:
         for (label, negative), shelf in self._shelves.items():

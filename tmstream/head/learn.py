@@ -12,12 +12,15 @@ How sharp and how far is decided by examples that did not teach: whole groups he
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import msgspec
 import numpy as np
 
 from ..core.packet import Float32
 from ..maths.metric import Metric, discriminate, identity, standardise
 from .lesson import Codes, Lesson, Mask, folds
+from .noise import NOISY, noise_evidence, noise_of
 from .openset import Distances, Limit, area, common_limit, limits_for, widening
 from .vote import Array, confidence, evidence, mixed
 
@@ -46,6 +49,8 @@ class Fit(msgspec.Struct, frozen=True, eq=False):
     reliability: float  #: share of held-out examples answered rightly, cautiously estimated
     tested: int = 0  #: how many that was
     area: float | None = None  #: under the curve of members against strangers, if it was measured
+    space: str = ""
+    clear: frozenset[str] = frozenset()  #: labels that end where common noise begins
 
 
 class Trials(msgspec.Struct, frozen=True, eq=False):
@@ -53,6 +58,7 @@ class Trials(msgspec.Struct, frozen=True, eq=False):
 
     codes: Codes  #: (q,) the label each really is
     evidence: Array
+    noise: Array  #: (q,) evidence of common noise
 
     @property
     def won(self) -> Codes:
@@ -85,7 +91,7 @@ def large(lesson: Lesson) -> bool:
     return lesson.vectors.nbytes > LARGE_BYTES
 
 
-def learn(lesson: Lesson, k: int, space: str = "", *, calibrate: bool = True) -> Fit:
+def learn(lesson: Lesson, k: int, *, calibrate: bool = True) -> Fit:
     """Return what ``lesson`` (at least one row) teaches.
 
     Without ``calibrate`` shipped limits are taken, at the price of one fit.
@@ -96,12 +102,12 @@ def learn(lesson: Lesson, k: int, space: str = "", *, calibrate: bool = True) ->
     far = np.zeros(0) if strangers is None else strangers.distances
     members = _members(held_out, k) if calibrate else None
     if members is None:
-        limit = common_limit(space, far)
+        limit = common_limit(lesson.space, far)
         return Fit(views, USUAL_SHARPNESS, dict.fromkeys(lesson.labels, limit), limit, 0.5)
     right = members.won == members.codes  # turning away a mistake costs nothing
     found = Distances(members.distances[right], members.codes[right], far)
-    wider = widening(space, len(np.unique(lesson.groups)), lesson.take_count)
-    limits = limits_for(found, lesson.labels, space, wider=wider)
+    wider = widening(lesson.space, len(np.unique(lesson.groups)), lesson.take_count)
+    limits = limits_for(found, lesson.labels, lesson.space, wider=wider)
     return Fit(
         views,
         choose_sharpness(members.evidence, members.codes),
@@ -110,6 +116,8 @@ def learn(lesson: Lesson, k: int, space: str = "", *, calibrate: bool = True) ->
         (float(right.sum()) + 1) / (len(right) + 2),
         len(right),
         None if strangers is None else area(found.members, far),
+        lesson.space,
+        frozenset(_clear(members, lesson.labels)),
     )
 
 
@@ -124,6 +132,14 @@ def choose_sharpness(evidences: Array, codes: Codes) -> float:
     best = min(losses, key=lambda sharpness: losses[sharpness])
     trust = len(codes) / (len(codes) + PRIOR_ANSWERS)
     return trust * best + (1 - trust) * USUAL_SHARPNESS
+
+
+def _clear(members: Trials, labels: Sequence[str]) -> Iterator[str]:
+    """Yield the labels whose held-out examples are told from common noise."""
+    for code, label in enumerate(labels):
+        own = members.codes == code
+        if own.any() and (members.noise[own] >= members.evidence[own, code]).mean() <= NOISY:
+            yield label
 
 
 def _thinned(lesson: Lesson) -> Lesson:
@@ -165,9 +181,18 @@ def _meet(lesson: Lesson, taught: Mask, asked: Mask, k: int) -> Trials:
     """Teach the rows ``taught`` and ask about the rows ``asked``."""
     part = lesson.part(taught)
     known = np.unique(lesson.codes[taught])
-    cosines = compared(views_of(part), lesson.vectors[asked], part.vectors)
-    found = evidence(cosines, part.codes, part.takes, k)
-    return Trials(lesson.codes[asked], _spread(found, known, lesson))
+    views = views_of(part)
+    cosines = compared(views, lesson.vectors[asked], part.vectors)
+    found = _spread(evidence(cosines, part.codes, part.takes, k), known, lesson)
+    return Trials(lesson.codes[asked], found, noise_in(lesson, views, lesson.vectors[asked], k))
+
+
+def noise_in(lesson: Lesson, views: tuple[Metric, ...], asked: Float32, k: int) -> Array:
+    """Return how much the rows ``asked`` (q, d) are common noise, (q,); -inf if none is known."""
+    noise = noise_of(lesson.space, asked.shape[1])
+    if noise is None:
+        return np.full(len(asked), -np.inf)
+    return noise_evidence(compared(views, asked, noise), k)
 
 
 def compared(views: tuple[Metric, ...], asked: Float32, taught: Float32) -> Float32:
@@ -186,4 +211,5 @@ def _joined(met: list[Trials]) -> Trials:
     return Trials(
         np.concatenate([one.codes for one in met]),
         np.concatenate([one.evidence for one in met]),
+        np.concatenate([one.noise for one in met]),
     )

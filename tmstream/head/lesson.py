@@ -46,6 +46,7 @@ class Lesson(msgspec.Struct, frozen=True, eq=False):
     groups: Codes
     original: Mask  #: not made by augmentation: only these may be tested
     ids: tuple[str, ...] = ()
+    space: str = ""
 
     @property
     def weights(self) -> npt.NDArray[np.float64]:
@@ -72,6 +73,7 @@ class Lesson(msgspec.Struct, frozen=True, eq=False):
             np.unique(self.groups[rows], return_inverse=True)[1],
             self.original[rows],
             tuple(self.ids[i] for i in np.flatnonzero(rows)) if self.ids else (),
+            self.space,
         )
 
 
@@ -94,6 +96,7 @@ def lesson_of(examples: Iterable[Example], column: str | None = None) -> Lesson:
         coded([group_of(parent, column) for parent in parents])[1],
         np.array([one.augmented_from is None for one in taught], dtype=bool),
         tuple(by_id),
+        taught[0].space if taught else "",
     )
 
 

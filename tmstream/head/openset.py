@@ -60,6 +60,11 @@ class Limit(msgspec.Struct, frozen=True):
             return self.far + (OPPOSITE - self.far) * (1 - 2 * strictness) ** 2
         return self.far + (self.typical - self.far) * (2 * strictness - 1)
 
+    def within(self, noise: float) -> Limit:
+        """Return the limit that ends where noise begins, at this distance, if that is nearer."""
+        noise = max(noise, LEAST)
+        return Limit(min(self.typical, noise), min(self.far, noise)) if noise < self.far else self
+
     def closeness(self, distance: float) -> float:
         """Return 1 at distance 0, 0.5 at the limit, towards 0 beyond; monotone and smooth."""
         return float(2.0 ** -((distance / self.far) ** 2))

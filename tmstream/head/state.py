@@ -16,7 +16,7 @@ from .learn import Fit, learn
 from .lesson import lesson_of
 
 #: Counted up when what `learn` makes of the same examples changes.
-LEARNED_BY = "6"
+LEARNED_BY = "7"
 #: Rows projected at once while a bank is filled: a long call would hold the interpreter's lock.
 BLOCK = 256
 
@@ -52,7 +52,7 @@ def fill(bank: Bank, examples: list[Example]) -> None:
 def learned(examples: list[Example], k: int, *, calibrate: bool) -> Fit | None:
     """Return the fit of one space's examples; None when they are hard negatives only."""
     lesson = lesson_of(examples)
-    return learn(lesson, k, examples[0].space, calibrate=calibrate) if len(lesson.codes) else None
+    return learn(lesson, k, calibrate=calibrate) if len(lesson.codes) else None
 
 
 def fingerprint(examples: list[Example], k: int) -> str:

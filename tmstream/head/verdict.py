@@ -47,7 +47,8 @@ def opinions_of(heard: dict[str, Heard], fit: Fit, strictness: float) -> tuple[O
     shares = confidence(np.array([heard[label].evidence for label in labels]), fit.sharpness)
     found = []
     for label, share in zip(labels, shares, strict=True):
-        one, limit = heard[label], fit.limits.get(label, fit.prior)
+        one = heard[label]
+        limit = fit.limits.get(label, fit.prior).within(one.noise)
         accepted = one.distance <= limit.at(strictness) and not one.blocked
         near = limit.closeness(one.distance) / (2 if one.blocked else 1)
         found.append(Opinion(label, float(share), near, accepted))

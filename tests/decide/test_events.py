@@ -39,6 +39,9 @@ def sound(
     take: int | None,
     label: str | None,
     confidence: float = 0.9,
+    *,
+    subject: str | None = None,
+    joined: tuple[str, ...] = (),
 ) -> Packet[Scores]:
     """One answer about a sound; the rest of the vote is for "other"."""
     results = (
@@ -50,7 +53,7 @@ def sound(
         onset_ms * MS,
         Scores(
             label, confidence if label else 0.0, None if label else "too_far", results, end_ms * MS,
-            spaces=("audio",), phase=phase, take=take,
+            subject=subject, spaces=("audio", *joined), phase=phase, take=take,
         ),
     )  # fmt: skip
 
@@ -70,6 +73,46 @@ def test_a_clap_triggers_early_enters_and_leaves_with_its_final_answer() -> None
         ("enter", "clap", 350, 100),
         ("leave", "clap", 600, 100),
     ]
+
+
+@pytest.mark.parametrize("late", [(), ("body.upper",)])
+def test_who_else_has_something_to_say_changes_within_a_sound(late: tuple[str, ...]) -> None:
+    joined = ("body.upper", "body.full")
+    heard = told(
+        Events(),
+        sound(100, 350, "early", 1, "clap", subject="1", joined=joined),
+        sound(100, 600, "final", 1, "clap", subject="1", joined=late),
+    )
+    assert [kind for kind, *_ in heard] == ["trigger", "enter", "leave"]
+
+
+@pytest.mark.parametrize("label", [None, "cough"])
+def test_a_sound_that_turns_out_to_be_nobodys_leaves_with_its_final_answer(
+    label: str | None,
+) -> None:
+    """A clap is what this person can do as well; a cough is taught by sound alone."""
+    heard = told(
+        Events(),
+        sound(100, 350, "early", 1, "clap", subject="1"),
+        sound(100, 600, "final", 1, label),
+    )
+    assert heard[:3] == [
+        ("trigger", "clap", 350, 100),
+        ("enter", "clap", 350, 100),
+        ("leave", "clap", 600, 100),
+    ]
+    assert [kind for kind, *_ in heard[3:]] == (["enter", "leave"] if label else [])
+
+
+def test_a_sound_of_two_people_ends_for_both() -> None:
+    heard = told(
+        Events(),
+        *(sound(0, 300, "early", 1, "clap", subject=who) for who in "12"),
+        *(sound(0, 600, "final", 1, "clap", subject=who) for who in "12"),
+        *(sound(900, 1200, "early", 2, "clap", subject=who) for who in "12"),
+    )
+    assert [kind for kind, *_ in heard].count("trigger") == 4
+    assert [kind for kind, _, t_ms, _ in heard if t_ms == 600] == ["leave", "leave"]
 
 
 def test_a_sound_recognised_only_at_its_end_triggers_then() -> None:
@@ -217,7 +260,8 @@ def test_five_seconds_without_a_word_are_a_leave_and_free_what_was_kept() -> Non
     heard = told(node, frame(5000, "2", up=0.9), frame(5001, "2", up=0.9))
     assert ("leave", "up", 5001, 0) in heard
     assert {stream.subject for stream in node._lines} == {"2"}
-    assert all(who[0] == "2" for table in (node._held, node._counts) for who in table)
+    register = node._register
+    assert all(who[0] == "2" for table in (register._held, register._counts) for who in table)
 
 
 def test_a_month_of_visitors_leaves_nothing_behind() -> None:
@@ -225,7 +269,7 @@ def test_a_month_of_visitors_leaves_nothing_behind() -> None:
     for visitor in range(500):
         for i in range(3):
             feed(node, frame(visitor * 9000 + i * 100, str(visitor), up=0.9 if i == 1 else 0.1))
-    tables = (node._lines, node._held, node._counts, node._triggered_us, node._told_us)
+    tables = (node._lines, *vars(node._register).values())
     assert sum(map(len, tables)) < 10
 
 

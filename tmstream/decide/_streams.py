@@ -12,12 +12,14 @@ class Stream(NamedTuple):
 
     node: str
     subject: str | None
-    parts: tuple[str, ...] | None  #: the spaces of a sound or movement; None for frames
+    space: str | None  #: that heard the sound or saw the movement; None for frames
 
 
 def stream_of(scores: Scores) -> Stream:
     """Return the line that an answer continues."""
-    return Stream(scores.node, scores.subject, None if scores.phase == "frame" else scores.spaces)
+    # The first space is the one that spoke. Those that joined it may come and go within a sound.
+    space = None if scores.phase == "frame" else next(iter(scores.spaces), "")
+    return Stream(scores.node, scores.subject, space)
 
 
 def concerns(absent: Absent, subject: str | None, spaces: tuple[str, ...]) -> bool:

@@ -7,23 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from ..core.packet import Absent, Event, EventKind, Gap, Packet, Scores
+from ..core.packet import Absent, Event, Gap, Packet, Scores
 from ._streams import Stream, concerns, stream_of
+from .register import Register
 
 LOST_US = 5_000_000  #: whoever is not seen or heard for as long has left
 DISSENTS = 2  #: answers in a row that it takes to end a sound before its own end
-
-Who = tuple[str | None, str]  #: subject and label
-
-
-@dataclass
-class _Held:
-    """A label that has been entered for a subject."""
-
-    onset_us: int
-    told_us: int  #: when enter or the last hold was told
-    confidence: float
-    by: set[Stream]  #: a label may be seen and heard at once; it leaves with the last of them
 
 
 @dataclass
@@ -32,21 +21,12 @@ class _Line:
 
     end_us: int
     spaces: tuple[str, ...]
-    entered: set[str] = field(default_factory=set)
+    entered: dict[str, int] = field(default_factory=dict)  #: label to its dissents in a row
     take: int | None = None
     onset_us: int = 0  #: where this take began
     had: set[str] = field(default_factory=set)  #: labels entered in this take
     triggered: bool = False  #: this take has had its trigger
     over: bool = False  #: this take has had its last word
-    dissents: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass
-class _Count:
-    """How often a label was entered again after it had been left."""
-
-    cycles: int = 0
-    left: bool = False
 
 
 @dataclass
@@ -88,10 +68,7 @@ class Events:
     gives: ClassVar[tuple[type, ...]] = (Event, Absent, Gap)
 
     _lines: dict[Stream, _Line] = field(init=False, default_factory=dict, repr=False)
-    _held: dict[Who, _Held] = field(init=False, default_factory=dict, repr=False)
-    _counts: dict[Who, _Count] = field(init=False, default_factory=dict, repr=False)
-    _triggered_us: dict[Who, int] = field(init=False, default_factory=dict, repr=False)
-    _told_us: dict[str | None, int] = field(init=False, default_factory=dict, repr=False)
+    _register: Register = field(init=False, default_factory=Register, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("enter", "leave"):
@@ -137,10 +114,11 @@ class Events:
         self, packet: Packet[Any], stream: Stream, line: _Line, support: dict[str, float]
     ) -> Iterator[Packet[Event]]:
         for label in sorted(line.entered):
-            if support.get(label, 0.0) < self.leave:
-                yield from self._left(packet, stream, line, label, support.get(label, 0.0))
+            confidence = support.get(label, 0.0)
+            if confidence < self.leave:
+                yield from self._left(packet, stream, line, label, confidence)
             else:
-                yield from self._holds(packet, stream, label, support[label])
+                yield from self._holds(packet, stream, label, confidence)
         for label, confidence in support.items():
             if confidence >= self.enter and label not in line.entered:
                 yield from self._entered(packet, stream, line, label, packet.t_us, confidence)
@@ -159,10 +137,15 @@ class Events:
         label, confidence = scores.label, scores.confidence
         sure = (self.enter + self.leave) / 2 if final else self.enter
         accepted = label is not None and confidence >= sure
+        if final:
+            yield from self._taken_over(packet, stream, line)
         if accepted and not line.triggered:
             assert label is not None
             line.triggered = True
-            yield from self._trigger(packet, stream, label, line.onset_us, confidence)
+            who = (stream.subject, label)
+            yield from self._register.trigger(
+                packet, who, line.onset_us, confidence, self.cooldown_s
+            )
         yield from self._dissent(packet, stream, line, support, label if accepted else None)
         known = line.had if final else line.entered
         if accepted and label not in known:
@@ -173,6 +156,20 @@ class Events:
             line.over = True
             yield from self._all_left(packet, stream, line)
 
+    def _taken_over(
+        self, packet: Packet[Any], stream: Stream, line: _Line
+    ) -> Iterator[Packet[Event]]:
+        """Leave what the same sound brought about for others; it is no news that it triggered.
+
+        (Early it was a clap, which this person can do; in the end a cough, which is nobody's.)
+        """
+        alike = (stream.node, stream.space, line.take)
+        for other, its in self._lines.items():
+            earlier = its.end_us < packet.data.end_us
+            if earlier and line.take is not None and (other.node, other.space, its.take) == alike:
+                line.triggered |= its.triggered
+                yield from self._all_left(packet, other, its)
+
     def _dissent(
         self,
         packet: Packet[Any],
@@ -182,26 +179,15 @@ class Events:
         other: str | None,
     ) -> Iterator[Packet[Event]]:
         """Hold what is entered, unless ``other`` has taken its place or it was denied twice."""
-        for label in sorted(line.entered):
+        for label, before in sorted(line.entered.items()):
             confidence = support.get(label, 0.0)
-            denied = line.dissents.get(label, 0) + 1 if confidence < self.leave else 0
-            line.dissents[label] = denied
+            denied = line.entered[label] = before + 1 if confidence < self.leave else 0
             if (other is not None and other != label) or denied >= DISSENTS:
                 yield from self._left(packet, stream, line, label, confidence)
             elif packet.data.phase != "final":
                 yield from self._holds(packet, stream, label, confidence)
 
     # --- what is told ----------------------------------------------------------------------------
-
-    def _trigger(
-        self, packet: Packet[Any], stream: Stream, label: str, onset_us: int, confidence: float
-    ) -> Iterator[Packet[Event]]:
-        who = (stream.subject, label)
-        last_us = self._triggered_us.get(who)
-        if last_us is not None and onset_us - last_us < self.cooldown_s * 1e6:
-            return
-        self._triggered_us[who] = onset_us
-        yield self._event(packet, "trigger", who, onset_us, confidence)
 
     def _entered(
         self,
@@ -212,30 +198,15 @@ class Events:
         onset_us: int,
         confidence: float,
     ) -> Iterator[Packet[Event]]:
+        line.entered[label] = 0
         who = (stream.subject, label)
-        line.entered.add(label)
-        line.dissents[label] = 0
-        held = self._held.get(who)
-        if held is not None:
-            held.by.add(stream)
-            return
-        self._held[who] = _Held(onset_us, packet.data.end_us, confidence, {stream})
-        yield self._event(packet, "enter", who, onset_us, confidence)
-        count = self._counts.setdefault(who, _Count())
-        if count.left:
-            count.cycles, count.left = count.cycles + 1, False
-            yield self._event(packet, "count", who, onset_us, confidence, count=count.cycles)
+        return self._register.enter(packet, who, stream, onset_us, confidence)
 
     def _holds(
         self, packet: Packet[Any], stream: Stream, label: str, confidence: float
     ) -> Iterator[Packet[Event]]:
-        held = self._held[stream.subject, label]
-        held.confidence = confidence
-        if packet.data.end_us - held.told_us >= self.hold_every_s * 1e6:
-            held.told_us = packet.data.end_us
-            held_s = (packet.data.end_us - held.onset_us) / 1e6
-            who = (stream.subject, label)
-            yield self._event(packet, "hold", who, held.onset_us, confidence, held_s=held_s)
+        who = (stream.subject, label)
+        return self._register.hold(packet, who, confidence, self.hold_every_s)
 
     def _left(
         self,
@@ -243,47 +214,19 @@ class Events:
         stream: Stream,
         line: _Line,
         label: str,
-        confidence: float,
+        confidence: float | None = None,
         *,
         whole: bool = True,
     ) -> Iterator[Packet[Event]]:
-        """Tell ``leave`` when the last stream that saw the label has lost it."""
+        del line.entered[label]
         who = (stream.subject, label)
-        line.entered.discard(label)
-        line.dissents.pop(label, None)
-        held = self._held[who]
-        held.by.discard(stream)
-        if held.by:
-            return
-        del self._held[who]
-        self._counts.setdefault(who, _Count()).left = whole
-        now_us = max(_end_us(packet), held.onset_us)
-        held_s = (now_us - held.onset_us) / 1e6
-        yield self._event(packet, "leave", who, held.onset_us, confidence, held_s=held_s)
+        return self._register.leave(packet, who, stream, confidence, whole=whole)
 
     def _all_left(
         self, packet: Packet[Any], stream: Stream, line: _Line, *, whole: bool = True
     ) -> Iterator[Packet[Event]]:
         for label in sorted(line.entered):
-            confidence = self._held[stream.subject, label].confidence
-            yield from self._left(packet, stream, line, label, confidence, whole=whole)
-
-    def _event(
-        self,
-        packet: Packet[Any],
-        kind: EventKind,
-        who: Who,
-        onset_us: int,
-        confidence: float,
-        held_s: float | None = None,
-        count: int | None = None,
-    ) -> Packet[Event]:
-        subject, label = who
-        end_us = _end_us(packet)
-        # Streams of one subject may overlap; what a listener hears is still in order.
-        t_us = self._told_us[subject] = max(end_us, self._told_us.get(subject, end_us))
-        told = Event(kind, label, onset_us, confidence, subject, held_s, count, end_us)
-        return Packet(t_us, told, packet.ledger)
+            yield from self._left(packet, stream, line, label, whole=whole)
 
     # --- what ends without an answer -------------------------------------------------------------
 
@@ -293,7 +236,7 @@ class Events:
 
     def _absent(self, packet: Packet[Any], absent: Absent) -> Iterator[Packet[Event]]:
         for stream, line in self._lines.items():
-            if stream.parts is not None and concerns(absent, stream.subject, line.spaces):
+            if stream.space is not None and concerns(absent, stream.subject, line.spaces):
                 yield from self._all_left(packet, stream, line)
 
     def _lost(self, packet: Packet[Any], now_us: int) -> Iterator[Packet[Event]]:
@@ -305,13 +248,6 @@ class Events:
             if stream.subject is not None:
                 del self._lines[stream]
         present = {stream.subject for stream in self._lines}
-        for subject in {stream.subject for stream in lost} - present - {None}:
-            for table in (self._counts, self._triggered_us):
-                for who in [who for who in table if who[0] == subject]:
-                    del table[who]
-            self._told_us.pop(subject, None)
-
-
-def _end_us(packet: Packet[Any]) -> int:
-    """Return the end of the evidence in a packet."""
-    return int(getattr(packet.data, "end_us", packet.t_us))
+        for subject in {stream.subject for stream in lost} - present:
+            if subject is not None:
+                self._register.forget(subject)

@@ -160,7 +160,7 @@ def _members(lesson: Lesson, k: int) -> Trials | None:
         taught = ~tested
         asked = tested & lesson.original & np.isin(lesson.codes, lesson.codes[taught])
         if asked.any():
-            met.append(_meet(lesson, taught, asked, k))
+            met.append(_meet(lesson, taught, asked, k, beside_noise=True))
     return _joined(met) if met else None
 
 
@@ -173,18 +173,18 @@ def _strangers(lesson: Lesson, k: int) -> Trials | None:
     met = []
     for code in left_out:
         stranger = lesson.codes == code
-        met.append(_meet(lesson, ~stranger, stranger & lesson.original, k))
+        met.append(_meet(lesson, ~stranger, stranger & lesson.original, k, beside_noise=False))
     return _joined(met)
 
 
-def _meet(lesson: Lesson, taught: Mask, asked: Mask, k: int) -> Trials:
+def _meet(lesson: Lesson, taught: Mask, asked: Mask, k: int, *, beside_noise: bool) -> Trials:
     """Teach the rows ``taught`` and ask about the rows ``asked``."""
     part = lesson.part(taught)
     known = np.unique(lesson.codes[taught])
-    views = views_of(part)
-    cosines = compared(views, lesson.vectors[asked], part.vectors)
-    found = _spread(evidence(cosines, part.codes, part.takes, k), known, lesson)
-    return Trials(lesson.codes[asked], found, noise_in(lesson, views, lesson.vectors[asked], k))
+    views, vectors = views_of(part), lesson.vectors[asked]
+    found = evidence(compared(views, vectors, part.vectors), part.codes, part.takes, k)
+    noise = noise_in(part, views, vectors, k) if beside_noise else np.full(len(vectors), -np.inf)
+    return Trials(lesson.codes[asked], _spread(found, known, lesson), noise)
 
 
 def noise_in(lesson: Lesson, views: tuple[Metric, ...], asked: Float32, k: int) -> Array:

@@ -19,6 +19,8 @@ import pytest
 from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 
 from tests.server.conftest import Join, RunningHub
+from tmstream.core import messages as m
+from tmstream.core.services import Commands
 
 #: Frames under way at once: fewer turns of the loop, and every one is answered all the same.
 TOGETHER = 10
@@ -172,6 +174,30 @@ async def check_stopping(start: Callable[[], Any]) -> None:
         finally:
             for sock in dead:
                 sock.close()
+
+
+def test_a_long_answer_is_not_held_against_whoever_asked_for_it(
+    running_hub: RunningHub, join: Join
+) -> None:
+    """All examples of a large project are megabytes, and a page has much to do with them."""
+
+    async def go() -> None:
+        commands = Commands()
+
+        async def long(command: m.Command) -> str:
+            return "x" * 12 * 2**20
+
+        commands.route((m.Examples,), long)
+        async with running_hub(commands) as hub, join(hub, control=True) as page:
+            page.socket.protocol.max_message_size = None
+            page.socket.transport.pause_reading()
+            await page.socket.send('{"type": "examples", "id": 9}')
+            await asyncio.sleep(1.0)
+            assert hub.clients == 1, "cut off while it was busy"
+            page.socket.transport.resume_reading()
+            assert len((await page.get("reply"))["result"]) == 12 * 2**20
+
+    asyncio.run(go())
 
 
 def test_p6_stopping_does_not_wait_for_those_who_never_read(running_hub: RunningHub) -> None:

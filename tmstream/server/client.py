@@ -29,6 +29,8 @@ from .uploads import PIECE, Uploads
 log = logging.getLogger(__name__)
 
 MEDIA_PER_S = 200.0
+#: Replies that a client may have under way: all examples of a large project are one long line.
+MOST_ASKED_BYTES = 16 * 2**20
 
 _encoder = msgspec.json.Encoder()
 
@@ -76,6 +78,7 @@ class Client:
         self._loop = asyncio.get_running_loop()
         self._media = Bucket(MEDIA_PER_S, self._loop.time())
         self._buffered = 0
+        self._asked_bytes = 0  # of replies since it had read everything
         connection.on_drained = self._flush
         connection.protocol.max_message_size = session.message_bytes
 
@@ -113,13 +116,14 @@ class Client:
         if not connection.paused:
             if session.has_paced or not session.empty:
                 self._flush()
-            self._buffered = 0
+            self._buffered = self._asked_bytes = 0
             return False
         held = connection.transport.get_write_buffer_size()
         if held < self._buffered or not self._buffered:
             session.moved(now_s)  # it has read something, or has only just fallen behind
         self._buffered = held
-        if not session.too_slow(now_s, blocked=True, socket_bytes=held):
+        unasked = held - min(self._asked_bytes, MOST_ASKED_BYTES)
+        if not session.too_slow(now_s, blocked=True, socket_bytes=unasked):
             return False
         connection.transport.abort()
         return True
@@ -129,6 +133,7 @@ class Client:
         if self.connection.protocol.state is not State.OPEN:
             return
         frame = Frame(Opcode.TEXT, _encoder.encode(message)).serialize(mask=False)
+        self._asked_bytes += len(frame)
         if self.connection.paused or not self.session.empty:
             self.session.hold(frame)
         else:

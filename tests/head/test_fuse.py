@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from tmstream.head.fuse import Recent, fuse, pooled
+from tmstream.head.fuse import Recent, Rule, fuse, pooled
 from tmstream.head.verdict import Opinion, Verdict
 
 
@@ -120,3 +121,33 @@ def test_whoever_left_is_forgotten() -> None:
     assert [one.space for one in recent.fresh(0, 10**9)] == ["audio"]
     recent.clear()
     assert not list(recent.fresh(0, 10**9))
+
+
+@pytest.mark.parametrize("rule", ["any", "all", "mean"])
+def test_what_one_space_rejects_no_rule_lets_in(rule: Rule) -> None:
+    opinions = (Opinion("clap", 0.9, 0.1, False), Opinion("wave", 0.1, 0.6, True))
+    stranger = Verdict("audio", None, 0, 10, opinions, None, "too_far", 0.8)
+    answer = fuse([stranger], rule)
+    assert (answer.label, answer.rejected) == (None, "too_far")
+
+
+def test_the_mean_is_won_by_the_best_of_it_or_by_nobody() -> None:
+    far = (Opinion("clap", 0.8, 0.1, False), Opinion("wave", 0.2, 0.6, True))
+    seen = Verdict("body.upper", "1", 0, 10, far, None, "too_far", 0.8)
+    heard = Verdict("audio", None, 0, 10, far, None, "too_far", 0.8)
+    assert fuse([seen, heard], "mean").label is None
+    wrong = (Opinion("clap", 0.8, 0.1, False, True), far[1])
+    seen, heard = (msgspec.structs.replace(one, opinions=wrong) for one in (seen, heard))
+    assert fuse([seen, heard], "mean").label == "wave"
+
+
+def test_what_two_looks_at_a_body_know_to_be_wrong_is_passed_over_by_both() -> None:
+    marked = (Opinion("bow", 0.6, 0.6, False, True), Opinion("wave", 0.4, 0.6, True))
+    upper, full = (
+        Verdict(space, "1", 0, 10, marked, "wave", None, 0.9)
+        for space in ("body.upper", "body.full")
+    )
+    assert fuse([upper], "any").label == fuse([upper, full], "any").label == "wave"
+    unknown = (msgspec.structs.replace(marked[0], blocked=False), marked[1])
+    full = msgspec.structs.replace(full, opinions=unknown, label=None, rejected="too_far")
+    assert fuse([upper, full], "any").label is None

@@ -41,6 +41,7 @@ class _Judged(msgspec.Struct, frozen=True):
     strength: float
     closeness: float
     accepted: bool
+    blocked: bool = False  #: said to be wrong by one that knows it: the next may win
 
 
 def fuse(verdicts: Sequence[Verdict], rule: Rule) -> Answer:
@@ -49,12 +50,15 @@ def fuse(verdicts: Sequence[Verdict], rule: Rule) -> Answer:
     Spaces of one sense ("body.upper", "body.full": two looks at the same frame) are pooled first. A
     label is judged by the senses that know it. ``any``: the strongest space for which it won
     decides. ``all``: it must have won in every one of them, and its weakest share counts. ``mean``:
-    shares are averaged by the spaces' measured reliability, and most of that weight must accept it.
+    shares are averaged by the spaces' measured reliability, and most of that weight must accept the
+    best of them.
     """
     spaces = tuple(verdict.space for verdict in verdicts)
     verdicts = [pooled(alike) for alike in _by_sense(verdicts)]
     labels = sorted({one.label for verdict in verdicts for one in verdict.opinions})
-    judged = [_judge(label, verdicts, rule) for label in labels]
+    judged = [_judge(label, verdicts, rule if len(verdicts) > 1 else "any") for label in labels]
+    if rule == "mean" and len(verdicts) > 1:
+        judged = _only_the_strongest(judged)
     if any(one.accepted for one in judged):
         # A rejected label keeps a share, but cannot stand before one that was accepted.
         best = max(one.strength for one in judged if one.accepted)
@@ -92,7 +96,17 @@ def _judge(label: str, verdicts: Sequence[Verdict], rule: Rule) -> _Judged:
     trust = sum(verdict.reliability for verdict, _ in known)
     strength = sum(verdict.reliability * one.confidence for verdict, one in known) / trust
     accepting = sum(verdict.reliability for verdict, one in known if one.accepted)
-    return _Judged(label, strength, closeness, 2 * accepting > trust)
+    blocked = any(one.blocked for _, one in known)
+    return _Judged(label, strength, closeness, 2 * accepting > trust, blocked)
+
+
+def _only_the_strongest(judged: list[_Judged]) -> list[_Judged]:
+    """Return the labels with none accepted but the strongest that is not blocked."""
+    best = max((one.strength for one in judged if not one.blocked), default=0.0)
+    return [
+        msgspec.structs.replace(one, accepted=one.accepted and one.strength == best)
+        for one in judged
+    ]
 
 
 def _by_sense(verdicts: Sequence[Verdict]) -> list[list[Verdict]]:
@@ -106,7 +120,8 @@ def pooled(verdicts: Sequence[Verdict]) -> Verdict:
     """Return what several spaces of one sense say as one: a logarithmic opinion pool.
 
     Shares are multiplied, each to the power of how far its space is trusted (Genest and Zidek
-    1986), and most of that trust must accept a label.
+    1986), and most of that trust must accept a label; what most of it knows to be wrong is passed
+    over.
     """
     if len(verdicts) == 1:
         return verdicts[0]
@@ -122,7 +137,8 @@ def pooled(verdicts: Sequence[Verdict]) -> Verdict:
         share = math.exp(sum(t * math.log(max(o.confidence, 1e-9)) for t, o in known) / total)
         near = sum(trust * one.closeness for trust, one in known) / total
         accepting = sum(trust for trust, one in known if one.accepted)
-        found.append(Opinion(label, share, near, 2 * accepting >= total))
+        blocking = sum(trust for trust, one in known if one.blocked)
+        found.append(Opinion(label, share, near, 2 * accepting >= total, 2 * blocking > total))
     total = sum(one.confidence for one in found) or 1.0
     opinions = tuple(
         sorted(
@@ -130,7 +146,8 @@ def pooled(verdicts: Sequence[Verdict]) -> Verdict:
             key=lambda one: (-one.confidence, -one.closeness, one.label),
         )
     )
-    winner = opinions[0].label if opinions and opinions[0].accepted else None
+    first = next((one for one in opinions if not one.blocked), None)
+    winner = first.label if first is not None and first.accepted else None
     best = max(zip(trusts, verdicts, strict=True), key=lambda pair: pair[0])[1]
     return msgspec.structs.replace(
         best,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 
@@ -20,7 +22,8 @@ class Opinion(msgspec.Struct, frozen=True):
     label: str
     confidence: float  #: share of the vote
     closeness: float
-    accepted: bool  #: within the label's distance limit, and never said to be wrong
+    accepted: bool  #: within the label's distance limit, and not blocked
+    blocked: bool = False  #: said to be wrong about something nearer than any of its examples
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -51,19 +54,17 @@ def opinions_of(heard: dict[str, Heard], fit: Fit, strictness: float) -> tuple[O
         limit = fit.limits.get(label, fit.prior).within(one.noise)
         accepted = one.distance <= limit.at(strictness) and not one.blocked
         near = limit.closeness(one.distance) / (2 if one.blocked else 1)
-        found.append(Opinion(label, float(share), near, accepted))
+        found.append(Opinion(label, float(share), near, accepted, one.blocked))
     return tuple(sorted(found, key=lambda one: (-one.confidence, -one.closeness, one.label)))
 
 
-def decided(
-    opinions: tuple[Opinion, ...], blocked: frozenset[str], strictness: float
-) -> tuple[str | None, str | None]:
+def decided(opinions: Sequence[Opinion], strictness: float) -> tuple[str | None, str | None]:
     """Return the winning label, or None and the reason.
 
     What was said to be wrong cannot win, so the next label may; the nearest of the rest must lie
     within its own limit.
     """
-    able = [one for one in opinions if one.label not in blocked]
+    able = [one for one in opinions if not one.blocked]
     if not opinions:
         return None, "too_few_examples"
     if not able or not able[0].accepted:
@@ -83,7 +84,6 @@ def verdict(
 ) -> Verdict:
     """Return what a space says, given what every label heard; ``where``: space, subject, span."""
     opinions = opinions_of(heard, fit, strictness) if heard else ()
-    blocked = frozenset(label for label, one in heard.items() if one.blocked)
-    label, rejected = decided(opinions, blocked, strictness)
+    label, rejected = decided(opinions, strictness)
     found = receipts(heard, where[0], k)
     return Verdict(*where, opinions, label, rejected, fit.reliability, found)

@@ -67,7 +67,8 @@ class Workbench:
             case m.Calibrate():
                 return self._calibrate(command)
             case m.Lint():
-                found = await asyncio.to_thread(lint, self._project)
+                # What overlaps is in the judgement, which the studio has asked for already.
+                found = await asyncio.to_thread(partial(lint, self._project, overlaps=False))
                 return msgspec.to_builtins(found)
             case m.Job():
                 return self._jobs.look(command.job)

@@ -85,8 +85,8 @@ export class Judge {
     for (const one of faults) if (one.label && !lint.has(one.label)) lint.set(one.label, words(one));
     for (const line of said) for (const label of this.app.labels) if (!lint.has(label) && (line.includes(`${label} has `) || line.includes(`${label} is turned away`))) lint.set(label, line);
     this.app.lint = lint;
-    // What stands on a class's card need not be said again; overlaps are in the advice already.
-    const advice = [...said, ...faults.filter((one) => one.kind !== "overlap" && one.kind !== "few").map((one) => (words(one).includes(one.label) ? words(one) : `${one.label}: ${words(one)}`))];
+    // What stands on a class's card need not be said again.
+    const advice = [...said, ...faults.filter((one) => one.kind !== "few").map((one) => (words(one).includes(one.label) ? words(one) : `${one.label}: ${words(one)}`))];
     fill(this.result,
       spaces.map(([space, report]) => this.space(space, report)),
       advice.length > 0 && h("h3", {}, "What would help"),

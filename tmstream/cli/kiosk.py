@@ -153,8 +153,8 @@ def _foreign(sketch: Path | None) -> list[str]:
 def _install(
     pipeline: Pipeline, options: list[str], browser: list[str], *, home: bool = True
 ) -> None:
+    from ..core.resources import state_folder
     from ..lab import kiosk as lab
-    from ..store.backups import state_folder
 
     path = pipeline.path.absolute()
     if sys.platform.startswith("linux"):

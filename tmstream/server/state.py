@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 import msgspec
-import platformdirs
 
+from ..core import resources
 from ..core.errors import InputError
 from .policy import normal_origin
 
@@ -22,9 +22,8 @@ class Running(msgspec.Struct, frozen=True):
 
 
 def state_folder() -> Path:
-    """Return ``TMSTREAM_STATE``, or the platform's place for it; made when missing."""
-    named = os.environ.get("TMSTREAM_STATE")
-    folder = Path(named) if named else platformdirs.user_state_path("tmstream", appauthor=False)
+    """Return the folder of `resources.state_folder`; made when missing."""
+    folder = resources.state_folder()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
 

@@ -15,9 +15,9 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
-import platformdirs
 
 from ..core.errors import StoreError, TmstreamError
+from ..core.resources import state_folder
 from . import changes, rows, schema
 from .integrity import check_all
 from .records import Example, NewExample, checked
@@ -26,12 +26,6 @@ log = logging.getLogger(__name__)
 
 KEPT = 3
 ABANDONED_S = 86_400.0  #: an unfinished backup of a program that was killed
-
-
-def state_folder() -> Path:
-    """Return ``TMSTREAM_STATE``, or the platform's own folder for state."""
-    named = os.environ.get("TMSTREAM_STATE")
-    return Path(named) if named else platformdirs.user_state_path("tmstream", appauthor=False)
 
 
 def folder_of(path: Path) -> Path:

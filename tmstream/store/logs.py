@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from .backups import state_folder
+from ..core.resources import state_folder
 
 log = logging.getLogger("tmstream")
 

@@ -18,7 +18,8 @@ from typing import Any
 import msgspec
 
 from ..core.errors import StoreError, TmstreamError
-from . import backups, logs
+from ..core.resources import state_folder
+from . import logs
 from .project import Project
 
 MAX_LOG_BYTES = logs.FILES * (logs.MAX_FILE_BYTES + 100_000)
@@ -33,7 +34,7 @@ class LastRun(msgspec.Struct, frozen=True):
 
 def note_run(run: LastRun) -> None:
     """Remember what runs, so that a report can show its settings."""
-    folder = backups.state_folder()
+    folder = state_folder()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     (folder / "kiosk.json").write_bytes(msgspec.json.encode(run))
 
@@ -41,9 +42,7 @@ def note_run(run: LastRun) -> None:
 def last_run() -> LastRun | None:
     """Return what `note_run` wrote, or None."""
     try:
-        return msgspec.json.decode(
-            (backups.state_folder() / "kiosk.json").read_bytes(), type=LastRun
-        )
+        return msgspec.json.decode((state_folder() / "kiosk.json").read_bytes(), type=LastRun)
     except (OSError, msgspec.DecodeError):
         return None
 
@@ -114,7 +113,7 @@ def _machine() -> dict[str, Any]:
 
 def _state() -> list[str]:
     """List the state folder by name and size: never what is in it."""
-    folder = backups.state_folder()
+    folder = state_folder()
     files = sorted(one for one in folder.rglob("*") if one.is_file())
     return [f"{one.stat().st_size:>12} {one.relative_to(folder)}" for one in files[:500]]
 

@@ -83,3 +83,7 @@ def test_abandon_frees_both_sides() -> None:
     inbox.abandon()
     writer.join(5)
     assert not writer.is_alive()
+    late = threading.Thread(target=lambda: [*map(inbox.put, range(3))], daemon=True)
+    late.start()
+    late.join(5)
+    assert not late.is_alive()

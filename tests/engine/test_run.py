@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def test_files_are_not_late_by_the_age_of_the_machine() -> None:
 
 @pytest.mark.parametrize("maker", ["another", "this one", None])
 def test_examples_of_another_embedder_are_told_from_the_start_until_they_are_embedded_again(
-    tmp_path: Path, maker: str | None
+    tmp_path: Path, maker: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graph = build("nodes: {a: {type: ticks}, e: {type: embed, from: a}, o: {type: keep, from: e}}")
     with Project.open(tmp_path / "p.tms", create=True) as project:
@@ -82,7 +83,8 @@ def test_examples_of_another_embedder_are_told_from_the_start_until_they_are_emb
         wrong = maker == "another"
         assert (stats.message is not None and "tmstream reembed" in stats.message) == wrong
         project.set_settings({"space:level": "this one"})
-        step._compare_at_s = dict.fromkeys(step._compare_at_s, 0.0) if wrong else {}
+        soon_s = time.monotonic() + walk.COMPARE_EVERY_S
+        monkeypatch.setattr(walk.time, "monotonic", lambda: soon_s)
         step.process(sound)
         assert stats.message is None
 
@@ -134,6 +136,19 @@ def test_a_lost_sink_is_opened_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
     made = run("nodes: {a: {type: ticks}, out: {type: keep, from: a, lost_at: 2}}")
     assert [v for _, v in firsts(made)] == [0.0, 2.0, 4.0]  # what it failed on is lost, no more
     assert JOURNAL.count("open out") == JOURNAL.count("close out") == 4
+
+
+def test_what_was_wrong_with_a_sink_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restart, "FIRST_S", 0.01)
+
+    async def live() -> NodeStats:
+        text = "nodes: {a: {type: ticks, n: 3}, out: {type: keep, from: a, lost_at: 3}}"
+        house = running.House(build(text), ())
+        await house.live(asyncio.Event())
+        return house._services["out"].stats
+
+    stats = asyncio.run(asyncio.wait_for(live(), 20))
+    assert (stats.state, stats.message) == ("running", None)
 
 
 def test_files_are_paced_and_stamped_live_in_real_time() -> None:

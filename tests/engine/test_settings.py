@@ -97,6 +97,20 @@ def test_what_another_process_sets_is_followed(tmp_path: Path) -> None:
                 assert step.node.amount == (wanted or 2.0)
 
 
+def test_what_is_not_live_waits_for_the_next_start(tmp_path: Path) -> None:
+    graph = build(WALK)
+    with Project.open(tmp_path / "a.tms", create=True) as project:
+        services = NodeServices("b", ("a",), VirtualClock(), NodeStats(), (project,))
+        step = Step(graph.slots["b"], services, patient=False)
+        step.open()
+        LiveSettings(graph, {"b": step}).serve((project,))
+        project.set_settings({"nodes.b.fail_at": 3, "nodes.zzz.amount": 1.0})
+        assert step.node.fail_at is None
+        assert "fail_at" not in graph.slots["b"].params
+        assert journalled(graph.pipeline, project.settings()).node("b").params["fail_at"] == 3
+
+
 def test_settings_of_other_pipelines_are_passed_over() -> None:
     pipeline = build(WALK).pipeline
     assert journalled(pipeline, {"nodes.zzz.k": 3, "locked": True}) == pipeline
+    assert journalled(pipeline, {"nodes.b.amount": None}) == pipeline  # never set, or undone

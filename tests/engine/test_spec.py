@@ -103,3 +103,10 @@ def test_a_private_pipeline_keeps_no_raw_sound() -> None:
     ):
         build(text + "\nprivate: true")
     build(text.replace("[e, a]", "e") + "\nprivate: true")
+
+
+def test_a_file_too_large_for_a_pipeline_is_not_read(tmp_path: Path) -> None:
+    large = tmp_path / "p.yaml"
+    large.write_text("nodes: {a: {type: ticks}}\n" + "#" * 1_000_000)
+    with pytest.raises(SpecError, match=r"p.yaml: 1000026 bytes is too large"):
+        spec.read(large)

@@ -67,7 +67,6 @@ class Lane:
             pass
         except BaseException as caught:  # noqa: BLE001 - carried to the loop, which raises it
             error = caught
-            self.inbox.abandon()
         self._tell(self.opened, error)
         self._tell(self.finished, error)
 

@@ -160,11 +160,16 @@ def test_while_locked_nothing_is_learned_again() -> None:
 
 
 def test_vectors_of_another_length_ask_for_reembed() -> None:
-    node, _ = head(taught(2, 4))
+    node, book = head(taught(2, 4))
     services = node._services
     assert isinstance(services, FakeServices)
     assert one(node, np.ones(7, np.float32)).rejected == "too_few_examples"
     assert "reembed" in (services.notices[-1] or "")
+    book.delete([example.id for example in book.examples()])
+    again = msgspec.structs.replace(taught(1, 1)[0], vector=np.ones(7, np.float32))
+    book.add([again])
+    feed(node, heard(np.ones(7, np.float32), 100))
+    assert services.notices[1:] == [None], "it was done"
 
 
 def test_a_project_is_learned_once_and_remembered(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]

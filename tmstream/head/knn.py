@@ -52,7 +52,7 @@ class Knn:
     _receipts: OrderedDict[int, tuple[Neighbour, ...]] = field(init=False, repr=False)
     _ends: dict[str | None, int] = field(default_factory=dict, init=False, repr=False)
     _seq: int = field(default=0, init=False, repr=False)
-    _told: str | None = field(default=None, init=False, repr=False)
+    _mismatched: set[str] = field(default_factory=set, init=False, repr=False)
     _project: Project | None = field(default=None, init=False, repr=False)
     _noticed: int = field(default=0, init=False, repr=False)
 
@@ -109,9 +109,13 @@ class Knn:
     def _pass_on(self) -> None:
         """Show what happened to the project last: damage, a backup restored."""
         notices = [] if self._project is None else self._project.notices
-        if len(notices) > self._noticed and self._services is not None:
-            self._services.notice(notices[-1])
+        if len(notices) > self._noticed:
+            self._notice(notices[-1])
         self._noticed = len(notices)
+
+    def _notice(self, message: str | None) -> None:
+        if self._services is not None:
+            self._services.notice(message)
 
     def _heard(self, packet: Packet[Embedding]) -> Iterator[Packet[Scores]]:
         heard = packet.data
@@ -134,15 +138,18 @@ class Knn:
         if found is None:
             self._say_mismatch(heard)
             return Verdict(*where, (), None, "too_few_examples", 0.5)
+        if heard.space in self._mismatched:
+            self._mismatched.clear()
+            self._notice(None)
         bank, opinions = found
         return verdict(opinions, bank.fit, where, k=self.k, strictness=self.strictness)
 
     def _say_mismatch(self, heard: Embedding) -> None:
         """Tell the user, once, when examples are of another length than what is heard now."""
         taught = self._memory.dimension(heard.space)
-        if taught is not None and self._services is not None and self._told != heard.space:
-            self._told = heard.space
-            self._services.notice(
+        if taught is not None and heard.space not in self._mismatched:
+            self._mismatched.add(heard.space)
+            self._notice(
                 f"{heard.space!r} was taught with {taught} numbers, this pipeline makes "
                 f"{len(heard.vector)}; run `tmstream reembed`"
             )

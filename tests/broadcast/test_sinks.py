@@ -126,6 +126,14 @@ def test_a_closed_pipe_is_no_failure() -> None:
         assert (process.wait(30), errors) == (0, b"")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
+def test_a_full_disk_ends_the_printing_alone() -> None:
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-c", CLOSED_PIPE]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=30)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 @pytest.fixture
 def listener() -> Any:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:

@@ -18,7 +18,8 @@ from ._messages import Messages, status_message
 class Console:
     """Print every message as one line of JSON: ``{type: console, from: [calm, events]}``.
 
-    When the reader of a pipe goes away (``| head``), it falls silent and the engine goes on.
+    When the reader of a pipe goes away (``| head``) or the disk of a file is full, it falls silent
+    and the engine goes on.
     """
 
     takes: ClassVar[tuple[type, ...]] = (
@@ -59,11 +60,14 @@ class Console:
 
     def _print(self, line: bytes) -> None:
         assert self._out is not None
+        assert self._services is not None
         try:
             self._out.write(line + b"\n")
             self._out.flush()
-        except BrokenPipeError:
+        except OSError as error:
             self._out = None
+            if not isinstance(error, BrokenPipeError):
+                self._services.notice(f"nothing more is printed: {error.strerror}")
             # Python flushes stdout once more when it exits; that must not fail as well.
             with contextlib.suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -132,8 +132,8 @@ function drawWords() {
   fill(45, 12, 95);
   textSize(16);
   textAlign(CENTER, CENTER);
-  if (sound?.state !== "running") text("click to hear it", width / 2, height * 0.935);
-  else text(tm.labels[tuning] ? `tuned by ${tm.labels[tuning]}` : "", width / 2, height * 0.935);
+  if (sound?.state !== "running") text("click or tap to hear it", width / 2, height * 0.03);
+  else text(tm.labels[tuning] ? `tuned by ${tm.labels[tuning]}` : "", width / 2, height * 0.03);
 }
 
 function windowResized() {

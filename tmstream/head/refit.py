@@ -57,8 +57,8 @@ def _cached(project: Project | None, key: str) -> Fit | None:
 
 
 def _keep(project: Project | None, key: str, fit: Fit | None, taught: list[Example]) -> None:
-    """The cache only saves time, so a full or read-only disk is no reason to fail."""
-    if project is None or project.read_only or fit is None:
+    """The cache only saves time, so a full disk is no reason to fail."""
+    if project is None or fit is None:
         return
     try:
         project.put_cache(key, encode(fit), of=[one.id for one in taught])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tmstream.backends import models
+from tmstream.backends import models, onnx
 from tmstream.backends.models import catalogue, find_model
 from tmstream.backends.onnx import OnnxModel
 from tmstream.core.errors import ModelError
@@ -94,3 +94,19 @@ def test_a_file_the_user_brings_is_hashed_and_must_be_a_model(folder: Path) -> N
         OnnxModel(own)
     with pytest.raises(ModelError, match="cannot read"):
         find_model("", path=str(folder / "none.onnx"))
+
+
+def test_a_file_that_changed_is_hashed_anew(folder: Path) -> None:
+    before = find_model("", path=str(folder / "tiny.onnx")).sha256
+    (folder / "tiny.onnx").write_bytes(b"another graph")
+    assert find_model("", path=str(folder / "tiny.onnx")).sha256 != before
+
+
+def test_a_session_keeps_to_its_threads_and_to_one_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = find_model("speech_encoder")
+    for threads in (1, 2):
+        options = OnnxModel(model, threads=threads).session.get_session_options()
+        assert (options.intra_op_num_threads, options.inter_op_num_threads) == (threads, 1)
+    monkeypatch.setattr(onnx, "MASK", "another name")
+    with pytest.raises(ModelError, match="one input, found input_values, attention_mask"):
+        OnnxModel(model)

@@ -52,6 +52,13 @@ def test_other_formats(tmp_path: Path, end: str, kind: str) -> None:
     assert spectrum.argmax() * 2 == pytest.approx(440, abs=4)
 
 
+def test_a_span_is_cut_in_the_seconds_of_the_file(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.repeat([0.0, 0.5, 0.0], 44100), 44100)
+    samples = joined(read(tmp_path / "a.wav", start_s=1.0, end_s=2.0))[:, 0]
+    assert len(samples) == 16000
+    np.testing.assert_allclose(samples[200:-200], 0.5, atol=5e-3)
+
+
 def test_eight_channels_at_192_khz_are_mixed_and_resampled(tmp_path: Path) -> None:
     wide = np.repeat(tone(0.5, 192_000)[:, None], 8, axis=1)
     soundfile.write(tmp_path / "a.wav", wide, 192_000)

@@ -19,6 +19,7 @@ from tmstream.capture.browser import (
     BrowserMicrophone,
     decode_picture,
     decode_sound,
+    follows,
     jpeg_size,
 )
 from tmstream.core.errors import InputError
@@ -27,7 +28,7 @@ from tmstream.core.packet import Audio, Gap, Packet
 from tmstream.core.services import Commands
 from tmstream.server.hub import Hub
 from tmstream.server.settings import ServerSettings
-from tmstream.server.uplink import FLOAT32, HEADER, INT16, JPEG, Uplink, parse
+from tmstream.server.uplink import FLOAT32, HEADER, INT16, JPEG, Block, Uplink, parse
 from tmstream.testing import FakeServices
 
 SENDER = object()
@@ -182,10 +183,24 @@ def test_a_performer_stands_in_until_a_browser_sends(monkeypatch: pytest.MonkeyP
                     asyncio.shield(again := asyncio.create_task(bench.next())), 0.1
                 )
             assert isinstance((await again).data, Gap)
-            assert isinstance((await bench.next()).data, Audio)
+            began_s = asyncio.get_running_loop().time()
+            for _ in range(6):  # it goes on, and does not make up for its silence
+                assert isinstance((await bench.next()).data, Audio)
+            assert asyncio.get_running_loop().time() - began_s > 0.06
             assert bench.acks == [("microphone", 7, None)]
 
     asyncio.run(go())
+
+
+def test_numbers_begin_anew_after_the_largest() -> None:
+    def block(seq: int, sender: object = SENDER, rate_hz: int = 16000) -> Block:
+        sound = frame(FLOAT32, tone(16).tobytes(), seq, rate_hz)
+        return parse(sound, sender, lambda *_: None, 0)
+
+    assert follows(block(2**32 - 1), block(0))
+    assert not follows(None, block(0))
+    for other in (block(7), block(9), block(8, object()), block(8, rate_hz=8000)):
+        assert not follows(block(7), other)
 
 
 def test_of_pictures_only_the_newest_waits_and_each_is_acknowledged() -> None:

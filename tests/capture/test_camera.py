@@ -39,6 +39,7 @@ PLAYS = {
     "dies": "for i in range(1, 6): give(i, i)",
     "says": "m = b'somebody else has it'\nos.write(1, NEWS.pack(0, 0, 0, 0, 0, 0, len(m)) + m)",
     "frozen": "for i in range(1, 10_000): give(i, 7, check=7)",
+    "slow": "for i in range(1, 100): give(i, i, pause=0.2)",
     "fast": "for i in range(1, 10_000): give(i, i % 200, pause=0.0005)",
 }
 
@@ -89,6 +90,20 @@ def test_frames_come_stamped_when_they_were_taken():
         assert len(np.unique(packet.data.pixels)) == 1  # never two frames in one
 
 
+def test_a_frame_is_as_old_as_its_child_says_however_late_it_is_fetched(monkeypatch):
+    fetched, original = [], room._Child.pixels
+
+    def late(self, frame):
+        fetched.append(frame.stamp_us)
+        time.sleep(0.1)
+        return original(self, frame)
+
+    monkeypatch.setattr(room._Child, "pixels", late)
+    made, _ = played("slow", lambda camera: first(camera, 3))
+    for packet, stamp_us in zip(made, fetched, strict=True):
+        assert abs(packet.t_us - stamp_us) < 50_000
+
+
 def test_the_latest_frame_wins():
     async def slowly(camera):
         stream = camera.packets()
@@ -135,6 +150,8 @@ def test_a_frozen_picture_is_said(monkeypatch):
     made, services = played("frozen", lambda camera: first(camera, 40))
     assert len(made) == 40
     assert "same picture" in services.notices[-1]
+    _, services = played("runs", lambda camera: first(camera, 40))
+    assert services.notices == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -196,7 +196,54 @@ def test_an_overflow_is_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
 
     heard, _, _ = listen(monkeypatch, FakeDevice(script), services)
     assert [type(p.data) for p in heard] == [Audio, Gap, Audio]
-    assert heard[2].t_us - heard[0].t_us == 100_000  # not 10 ms, as if nothing were missing
+    # Heard 10 ms long and 10 ms under way; and not 10 ms apart, as if nothing were missing.
+    assert [p.t_us for p in heard] == [980_000, 1_080_000, 1_080_000]
+
+
+def test_after_a_loss_nothing_of_before_is_left_in_the_resampler(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def script(hear: Callable[..., None]) -> None:
+        for value, overflow in [*[(0.5, False)] * 9, (-0.5, True), *[(-0.5, False)] * 9]:
+            hear(np.full((480, 2), value), overflow=overflow)
+
+    heard, _, _ = listen(monkeypatch, FakeDevice(script, 48000.0, 2))
+    gap = [type(p.data) for p in heard].index(Gap)
+    assert min(p.data.samples.min() for p in heard[:gap]) > -0.1
+    assert max(p.data.samples.max() for p in heard[gap + 1 :]) < 0.1
+    assert heard[gap + 1].t_us == heard[gap].t_us
+
+
+def test_of_many_channels_two_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    class Wide(FakeDevice):
+        def InputStream(self, *, channels: int, **kwargs: Any) -> Any:
+            asked.append(channels)
+            return super().InputStream(channels=channels, **kwargs)
+
+    listen(monkeypatch, Wide(blocks(0.1, size=480, channels=2), 48000.0, 8))
+    assert asked == [2]
+
+
+def test_portaudio_starts_anew_only_while_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[bool] = []
+    device = FakeDevice(blocks(0.1))
+    monkeypatch.setattr(device, "_terminate", lambda: ended.append(True))
+    monkeypatch.setitem(sys.modules, "sounddevice", device)
+
+    async def run() -> None:
+        one, other = Microphone(), Microphone()
+        await one.open(FakeServices())
+        await other.open(FakeServices())  # ended now, the stream of the other would be closed
+        assert len(ended) == 1
+        await one.close()
+        await other.close()
+        await one.open(FakeServices())
+        assert len(ended) == 2
+        await one.close()
+
+    asyncio.run(run())
 
 
 def test_a_stream_that_does_not_start_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:

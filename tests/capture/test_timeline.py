@@ -49,3 +49,5 @@ def test_time_starts_anew_where_the_device_lost_some() -> None:
     assert line.stamp(BLOCK, 1_000_000) == (990_000, False)
     assert line.stamp(BLOCK, 1_110_000, lost=True) == (1_100_000, True)  # 100 ms are missing
     assert line.stamp(BLOCK, 1_120_000) == (1_110_000, False)
+    # What is handed over early cannot have been before what came before it.
+    assert line.stamp(BLOCK, 1_121_000, lost=True) == (1_120_000, True)

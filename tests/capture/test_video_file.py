@@ -52,6 +52,47 @@ def test_a_span_and_a_stride(film):
     assert len(shown(path=str(film), every=4)) == 5
 
 
+class Film:
+    """A film whose frames have these times."""
+
+    def __init__(self, times_ms):
+        self._times_ms, self._at = times_ms, -1
+
+    def isOpened(self):
+        return True
+
+    def grab(self):
+        self._at += 1
+        return self._at < len(self._times_ms)
+
+    def retrieve(self):
+        return True, np.full((48, 64, 3), self._at, np.uint8)
+
+    def get(self, what):
+        import cv2
+
+        sizes = {cv2.CAP_PROP_FRAME_WIDTH: 64, cv2.CAP_PROP_FRAME_HEIGHT: 48, cv2.CAP_PROP_FPS: 25}
+        return float(sizes[what] if what in sizes else self._times_ms[self._at])
+
+    def release(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("times_ms", "expected_us"),
+    [
+        ([0, 33, 133, 140], [0, 33_000, 133_000, 140_000]),  # a phone's: as light allowed
+        ([500, 540, 600], [0, 40_000, 100_000]),
+        ([0, 0, 0], [0, 40_000, 80_000]),  # a container without times: its frame rate
+    ],
+)
+def test_the_file_tells_the_times_if_it_has_any(film, monkeypatch, times_ms, expected_us):
+    import cv2
+
+    monkeypatch.setattr(cv2, "VideoCapture", lambda path: Film(times_ms))
+    assert [packet.t_us for packet in shown(path=str(film))] == expected_us
+
+
 def test_what_is_no_film_says_so(tmp_path, film):
     (tmp_path / "text.mp4").write_bytes(b"not a film" * 100)
     with pytest.raises(InputError, match="no such"):

@@ -150,6 +150,14 @@ def test_a_gate_opens_holds_and_closes() -> None:
     assert {(a.space, a.reason) for a in absent} == {("audio", "silence")}
 
 
+@pytest.mark.parametrize(("open_db", "kind"), [(-31.0, Audio), (-29.0, Absent)])
+def test_a_gate_is_set_in_decibels_of_rms(open_db: float, kind: type) -> None:
+    square = np.resize(np.float32([1, -1]), (160, 1)) * np.float32(10 ** (-30 / 20))
+    (made,) = feed(Gate(open_db=open_db), Packet(5_000, Audio(square, 16000)))
+    assert isinstance(made.data, kind)
+    assert getattr(made.data, "end_us", 15_000) == 15_000
+
+
 def test_a_gap_shuts_the_gate() -> None:
     loud, soft = (Audio(np.full((160, 1), v, np.float32), 16000) for v in (0.5, 0.0))
     made = feed(Gate(), Packet(0, loud), Packet(10_000, Gap("late")), Packet(20_000, soft))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -223,3 +224,28 @@ def test_a_sketch_draws_the_engines_camera(
     page.wait_for_function("lit().length === 2 && Math.min(...lit()) > 120")
     page.screenshot(path=artefacts / f"video-{package}{'-mirror' if mirror else ''}.png")
     assert page.complaints == []
+
+
+def test_of_two_people_the_one_is_marked_whose_answer_was_clicked(
+    visit: Callable[..., Any], tmp_path: Path
+) -> None:
+    with running(tmp_path, DRAWN) as address:
+        page = visit("about:blank", width=1440, height=900)
+        sent: list[dict[str, Any]] = []
+        page.on("websocket", lambda line: line.on("framesent", lambda frame: sent.append(
+            json.loads(frame) if isinstance(frame, str) else {}
+        )))  # fmt: skip
+        page.goto(address)
+        page.wait_for_selector(".adder:not([hidden]) input")
+        page.fill("[aria-label='Name of a new class']", "wave")
+        page.click("text=Add class")
+        hold(page, "wave", 2.0)
+        page.wait_for_selector('[data-label="wave"] .takes')
+        for who in ("p2", "p1"):
+            page.locator(".answer", has_text=f" · {who} · ").first.click(timeout=15_000)
+            assert page.inner_text(".marks p >> nth=0") == f"Was its last answer to {who} right?"
+            page.click("text=That was it")
+            until(page, "[...document.querySelectorAll('.toast')].some((one) => one.textContent.includes('learned'))")  # fmt: skip
+            (mark,) = [one for one in sent if one.get("type") == "mark"]
+            assert mark["subject"] == who
+            sent.clear()

@@ -18,8 +18,9 @@ export class Why {
     this.hint = h("p.hint", {}, "Nothing yet. What it hears or sees appears here; click an answer to see the examples that voted for it.");
     this.right = h("button", { type: "button", title: "Key: Y", onclick: () => this.mark(this.was.value) }, "That was it", h("kbd", {}, "Y"));
     this.wrong = h("button", { type: "button", title: "Key: N", onclick: () => this.mark(null) }, "That was wrong", h("kbd", {}, "N"));
+    this.question = h("p", {}, "Was its last answer right?");
     this.element = panel("Why",
-      h("div.marks", {}, h("p", {}, "Was its last answer right?"), h("div.actions", {}, this.wrong, h("span.pair", {}, this.right, this.was)),
+      h("div.marks", {}, this.question, h("div.actions", {}, this.wrong, h("span.pair", {}, this.right, this.was)),
         h("p.hint", {}, "Either teaches: press it within half a minute.")),
       h("h3", {}, "Latest answers"), this.list, this.hint, this.votes);
     app.wire.on("prediction", (message) => this.note(message));
@@ -68,14 +69,23 @@ export class Why {
 
   draw() {
     this.hint.hidden = this.answers.length > 0;
+    this.question.textContent = this.who ? `Was its last answer to ${this.who} right?` : "Was its last answer right?";
     fill(this.list, this.answers.map((one) => h("li", {},
       h("button.answer", { type: "button", "data-key": `answer ${one.seq}`, "--ink": one.label ? inkOf(one.label) : "var(--soft)", "aria-pressed": this.chosen === one.seq, onclick: () => this.explain(one) },
         h("span.dot"), h("span", {}, one.label ?? `none: ${REASONS[one.rejected] ?? one.rejected}`),
         h("small", {}, [one.label && percent(one.confidence), one.subject, one.at.toLocaleTimeString()].filter(Boolean).join(" · "))))));
   }
 
+  /** With several people before the camera: whose answer was clicked, else who got the latest. */
+  get who() {
+    const people = new Set(this.answers.map((one) => one.subject));
+    if (people.size < 2) return null;
+    return people.has(this.person) ? this.person : this.answers[0].subject;
+  }
+
   async explain(answer) {
     this.chosen = answer.seq;
+    this.person = answer.subject;
     this.draw();
     if (!this.app.wire.mayTeach) {
       fill(this.votes, h("p.hint", {}, "Only the studio that may teach can see the examples behind an answer."));
@@ -115,12 +125,13 @@ export class Why {
 
   async mark(label) {
     if (this.wrong.disabled) return;
-    const newest = Math.max(...this.answers.filter((one) => label !== null || one.label !== null).map((one) => one.ms));
+    const { who } = this;
+    const newest = Math.max(...this.answers.filter((one) => (label !== null || one.label !== null) && (!who || one.subject === who)).map((one) => one.ms));
     const ago_s = Number.isFinite(newest) ? (performance.now() - newest) / 1000 : 0;
     if (ago_s > LONGEST_AGO_S) {
       this.app.say("Its last answer is too long ago: press within half a minute.", "warn");
       return;
     }
-    await this.app.change("mark", { label, seconds: ago_s + MARKED_S }, label === null ? "noted: that was wrong" : `learned: that was “${label}”`);
+    await this.app.change("mark", { label, seconds: ago_s + MARKED_S, ...(who && { subject: who }) }, label === null ? "noted: that was wrong" : `learned: that was “${label}”`);
   }
 }

@@ -64,7 +64,7 @@ class Stage:
             task = asyncio.ensure_future(self.node.handle(command))
             await asyncio.sleep(0)
             work()
-            return await task
+            return await asyncio.wait_for(task, 10)
 
         return asyncio.run(both())
 

@@ -6,19 +6,11 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, Literal, NamedTuple, TypeVar
+from typing import Generic, Literal, TypeVar
 
 T = TypeVar("T")
 
 WhenFull = Literal["block", "drop_oldest"]
-
-
-class InboxStats(NamedTuple):
-    """What went through an inbox."""
-
-    waiting: int  #: items held now
-    passed: int  #: items taken by the reader so far
-    dropped: int  #: items thrown away because the reader was late
 
 
 class Closed(Exception):
@@ -40,7 +32,7 @@ class Inbox(Generic[T]):
         self._held: deque[T] = deque()
         self._changed = threading.Condition()
         self._on_loop: list[Callable[[], object]] = []
-        self._passed = self._dropped = 0
+        self.dropped = 0  #: items thrown away because the reader was late
 
     def put(self, item: T) -> None:
         """Leave an item; under ``block``, wait for room (not on the loop)."""
@@ -64,16 +56,10 @@ class Inbox(Generic[T]):
                 room = self._promise()
             await room
 
-    def get(self, timeout_s: float | None = None) -> T:
-        """Take the oldest item.
-
-        Raises:
-            Closed: the writers are done.
-            TimeoutError: nothing came in time.
-        """
+    def get(self) -> T:
+        """Take the oldest item, waiting in a thread; raises `Closed`."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._held or not self._open, timeout_s):
-                raise TimeoutError
+            self._changed.wait_for(lambda: self._held or not self._open)
             return self._take()
 
     async def aget(self) -> T:
@@ -99,17 +85,13 @@ class Inbox(Generic[T]):
             self._when_full = "drop_oldest"
             self._tell()
 
-    def stats(self) -> InboxStats:
-        """Return the counts so far."""
-        return InboxStats(len(self._held), self._passed, self._dropped)
-
     def _has_room(self) -> bool:
         return self._when_full == "drop_oldest" or len(self._held) < self._size
 
     def _add(self, item: T) -> None:
         if len(self._held) >= self._size:
             self._held.popleft()
-            self._dropped += 1
+            self.dropped += 1
         self._held.append(item)
         self._tell()
 
@@ -117,7 +99,6 @@ class Inbox(Generic[T]):
         if not self._held:
             raise Closed
         item = self._held.popleft()
-        self._passed += 1
         self._tell()
         return item
 

@@ -78,7 +78,7 @@ class Lane:
                 self._clock.move_to(packet.t_us)
                 # Files are read ahead: how long a packet lay waiting says nothing.
                 packet = Packet(packet.t_us, packet.data, Ledger(self._clock.now_us()))
-            now_dropped = self.inbox.stats().dropped
+            now_dropped = self.inbox.dropped
             if self._gaps and now_dropped != dropped and not isinstance(packet.data, Gap):
                 act(name, Packet(packet.t_us, Gap("late")))
             dropped = now_dropped

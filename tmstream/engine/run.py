@@ -65,7 +65,7 @@ class House:
             sink.name: Inbox(SINK_DOOR, policy) for sink in sinks
         }
         for name, door in self._sink_doors.items():
-            self._services[name].stats.dropped_at_door = lambda door=door: door.stats().dropped  # type: ignore[misc]
+            self._services[name].stats.dropped_at_door = lambda door=door: door.dropped  # type: ignore[misc]
         steps = {n: step for lane in self._lanes.values() for n, step in lane.walk.steps.items()}
         LiveSettings(graph, steps).serve(services)
 
@@ -84,7 +84,7 @@ class House:
             writers=len(self._lanes_into(name)),
         )
         for source in sources:
-            self._services[source].stats.dropped_at_door = lambda: door.stats().dropped
+            self._services[source].stats.dropped_at_door = lambda: door.dropped
         return Lane(name, walk, door, self.clock, gaps=live and not latest_only)
 
     def _lanes_into(self, name: str) -> list[str]:

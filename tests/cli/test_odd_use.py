@@ -16,7 +16,7 @@ import soundfile
 
 from tests.lab.conftest import RATE_HZ, sound
 from tmstream.store import backups
-from tmstream.store.project import Project
+from tmstream.store.project import NewExample, Project
 
 READERS = ("info", "lint", "evaluate", "undo", "redo", "snapshots", "tune", "reembed")
 
@@ -205,3 +205,16 @@ def test_a_run_says_that_its_project_came_from_a_backup(
     assert ran.status == 0, ran.err
     assert any(line.startswith("note: ") and "backup" in line for line in ran.err.splitlines())
     assert "3 labels" in ran.out
+
+
+def test_a_project_of_another_kind_is_told_at_the_start(folder: Path, tmstream: Callable) -> None:
+    with Project.open(folder / "seen.tms", create=True) as project:
+        project.add([NewExample("pear", "image", np.ones(3, np.float32), "a")])
+        project.set_settings({"pipeline": "image"})
+    line = ("run", "sound", "--source", f"mic={folder / 'take.wav'}", "--project")
+    ran = tmstream(*line, folder / "seen.tms")
+    assert (
+        "was taught image, which this pipeline does not look for; try: tmstream run image"
+        in ran.err
+    )
+    assert "recognise nothing" not in tmstream(*line, folder / "new.tms").err

@@ -168,6 +168,10 @@ def test_nothing_is_left_of_what_a_command_heard(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     ran = tmstream(command[0], taught, *command[1:])
     assert ran.status == 0, ran.err
+    if command[0] == "tune":
+        assert "1 -> 0" in ran.out
+        assert "stays silent" in tmstream(command[0], taught, *command[1:]).out
+        heard.pop()
     assert len(heard) == 1
     assert list((tmp_path / "temporary").iterdir()) == []
 

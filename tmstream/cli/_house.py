@@ -161,6 +161,9 @@ class House:
         return True
 
     def _greet(self) -> None:
+        from ..lab import choice
+        from ..lab.foreign import unreachable
+
         pipeline, project = self._graph.pipeline, self._project
         self._say(f"pipeline {pipeline.path.absolute()}: {len(self._graph.slots)} nodes")
         if project is None:
@@ -174,6 +177,12 @@ class House:
         )
         for line in project.notices:
             _to_stderr(f"note: {line}")
+        if spaces := unreachable(project, self._graph):
+            taught = project.setting(choice.SETTING)
+            _to_stderr(
+                f"note: it will recognise nothing: the project was taught {', '.join(spaces)}, "
+                f"which this pipeline does not look for{f'; try: tmstream run {taught}' * bool(taught)}"
+            )
 
     def _name_addresses(self) -> None:
         assert self._hub is not None

@@ -112,10 +112,13 @@ def _silence(
     told = silence(book, read, registry, sample, most=most)
     if as_json:
         click.echo(msgspec.json.encode(told))
+    elif not told.triggers_before:
+        click.echo(f"it stays silent for these {hours * 3600:.0f} s already; nothing was changed")
     else:
         click.echo(
             f"answers in {hours * 3600:.0f} s: {told.triggers_before} -> {told.triggers_after}; "
-            f"{told.negatives} examples of what is not meant, strictness {told.strictness:g}"
+            f"{told.negatives} examples of what is not meant, strictness {told.strictness:g} "
+            "(tmstream undo takes it back)"
         )
     if told.triggers_after > most:
         click.echo("error: it still answers; teach that sound as a label of its own", err=True)

@@ -6,11 +6,19 @@ from typing import Any
 
 from ..core.node import Transform
 from ..core.packet import Embedding
-from ..engine.graph import build
+from ..engine.graph import Graph, build
 from ..engine.registry import Registry
 from ..engine.spec import Pipeline
 from ..store.project import Project
 from .part import Part
+
+
+def unreachable(project: Project, graph: Graph) -> list[str]:
+    """Return the taught spaces, if ``graph`` embeds into none of them: it will never answer."""
+    made = {getattr(slot.make(), "space", None) for slot in graph.shaped(Transform)
+            if Embedding in slot.gives}  # fmt: skip
+    taught = set(project.spaces())
+    return [] if None in made or taught & made else sorted(taught)
 
 
 def foreign(project: Project, pipeline: Pipeline, registry: Registry) -> list[str]:

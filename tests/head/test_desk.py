@@ -145,11 +145,12 @@ def test_a_locked_show_refuses_to_learn(stage: Stage) -> None:
     stage.do(m.Lock(id=1))  # at once, not with the next sound
     for command in (m.RecordStart(id=2, label="x"), m.Mark(id=3, label="x"), m.Undo(id=4),
                     m.DeleteLabel(id=5, label="clap"), m.DeleteExamples(id=6, ids=["audio-0-000"]),
-                    m.RenameLabel(id=7, label="clap", to="y"), m.Restore(id=8, name="z")):  # fmt: skip
+                    m.RenameLabel(id=7, label="clap", to="y"), m.Restore(id=8, name="z"),
+                    m.Relabel(id=9, ids=["audio-0-000"], label="y"), m.Redo(id=10)):  # fmt: skip
         with pytest.raises(InputError, match="locked"):
             stage.do(command)
-    stage.do(m.Unlock(id=9))
-    stage.do(m.RenameLabel(id=10, label="clap", to="y"))
+    stage.do(m.Unlock(id=11))
+    stage.do(m.RenameLabel(id=12, label="clap", to="y"))
     assert stage.frame(0, 2).label == "y"
 
 

@@ -151,3 +151,19 @@ def test_what_two_looks_at_a_body_know_to_be_wrong_is_passed_over_by_both() -> N
     unknown = (msgspec.structs.replace(marked[0], blocked=False), marked[1])
     full = msgspec.structs.replace(full, opinions=unknown, label=None, rejected="too_far")
     assert fuse([upper, full], "any").label is None
+
+
+@pytest.mark.parametrize(("gap_us", "joined"), [(500_000, True), (500_001, False)])
+def test_evidence_as_far_apart_as_within_s_belongs_together(gap_us: int, joined: bool) -> None:
+    recent = Recent(0.5)
+    recent.keep(says("audio", {"clap": 0.8}, end_us=10))
+    later = says("body.upper", {"clap": 0.8}, subject="1", t_us=10 + gap_us, end_us=20 + gap_us)
+    recent.keep(later)
+    ((_, verdicts),) = recent.companies(later)
+    assert len(verdicts) == 1 + joined
+
+
+def test_a_clearly_better_look_outweighs_three_that_make_the_same_mistake() -> None:
+    worse = [says(f"body.{i}", {"wave": 0.6, "bow": 0.4}, accepted=False) for i in range(3)]
+    better = says("body.upper", {"wave": 0.6, "bow": 0.4}, reliability=0.9)
+    assert pooled([better, *worse]).label == "wave"

@@ -10,6 +10,7 @@ import pytest
 
 from tmstream.core.errors import InputError
 from tmstream.core.packet import Absent, Gap, Packet
+from tmstream.head import knn
 from tmstream.head.knn import Knn
 from tmstream.head.scratch import Scratch
 from tmstream.store.project import Project
@@ -68,7 +69,7 @@ def test_nothing_taught_is_an_answer_too() -> None:
     assert (scores.label, scores.rejected, scores.results) == (None, "too_few_examples", ())
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 3e38])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 3e38, 1e16])
 def test_what_is_no_number_is_refused_at_every_door(bad: float) -> None:
     node, book = head(taught(2, 4))
     broken = vector(0, 0)
@@ -248,3 +249,22 @@ def test_answers_name_their_node() -> None:
     assert services.node
     assert said.data.node == services.node
     node.close()
+
+
+def test_a_gap_parts_what_came_before_from_what_comes_after() -> None:
+    node, _ = head([*taught(2, 4), *taught(2, 4, "body.upper")])
+    for gap, spaces in ((False, {"audio", "body.upper"}), (True, {"body.upper"})):
+        feed(node, heard(vector(0, 1), 0))
+        if gap:
+            feed(node, Packet(100, Gap("late")))  # type: ignore[arg-type]
+        (seen,) = feed(node, heard(vector(0, 1), 200, space="body.upper", subject="1"))
+        assert set(seen.data.spaces) == spaces
+
+
+def test_receipts_and_visitors_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(knn, "KEPT_RECEIPTS", 3)
+    node, _ = head(taught(2, 4, "body.upper"))
+    for i in range(200):
+        feed(node, heard(vector(0, 1), i * 1_000_000, space="body.upper", subject=str(i)))
+    assert list(node._receipts) == [198, 199, 200]
+    assert len(node._ends) <= 65

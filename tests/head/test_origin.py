@@ -73,7 +73,11 @@ def test_live_teaching_keeps_what_made_the_vectors(stage: Stage, how: str) -> No
     assert stage.project.setting("space:audio") == "model 1"
     assert stage.project.setting("pipeline") == "sound"
     assert stage.project.setting("space:body.upper") is None  # nothing of it was taught
-    assert "added" in stage.do(m.Undo(id=4))["undone"]
+    stage.embedders.pipeline = "another"
+    stage.do(m.Mark(id=4, label="snap", seconds=1))
+    assert stage.project.setting("pipeline") == "sound"
+    stage.do(m.Undo(id=5))
+    assert "added" in stage.do(m.Undo(id=6))["undone"]
     assert stage.project.settings() == {}
 
 

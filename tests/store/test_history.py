@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 from tmstream.core.errors import InputError
-from tmstream.core.packet import Audio, Embedding, Gap, Image, Landmarks, Packet
+from tmstream.core.packet import Audio, Gap, Image, Landmarks, Packet
 from tmstream.store import clips, history
 from tmstream.store.history import History
 from tmstream.store.project import LANDMARKS, Clip
@@ -149,21 +149,6 @@ def test_private_keeps_no_sound_and_no_picture() -> None:
     assert rings.clip("body", 0, 10**6) is not None
 
 
-def embedding(t_us: int, space: str = "audio", subject: str | None = None) -> Packet[Embedding]:
-    return Packet(t_us, Embedding(np.zeros(4, np.float32), space, t_us + 300, subject))
-
-
-def test_embeddings_by_the_end_of_their_evidence() -> None:
-    rings = History()
-    for t_us in range(0, 5000, 1000):
-        rings.note(embedding(t_us))
-        rings.note(embedding(t_us, "hand", "h1"))
-    found = rings.embeddings(1300, 3300, space="audio")
-    assert [packet.t_us for packet in found] == [1000, 2000, 3000]
-    assert len(rings.embeddings(0, 10**6, subject="h1")) == 5
-    assert len(rings.embeddings(0, 10**6)) == 10
-
-
 def test_memory_is_bounded_whatever_arrives() -> None:
     rings = History()
     block = np.zeros((48_000, 8), np.float32)
@@ -179,8 +164,10 @@ def test_memory_is_bounded_whatever_arrives() -> None:
     assert kept < bound
     assert kept > 20 * 10**6, "something was kept"
     for number in range(3 * history.MAX_ITEMS):
-        rings.note(embedding(number))
-    assert len(rings.embeddings(0, 10**9)) == history.MAX_ITEMS
+        rings.tap("body", Packet(number, points))
+    seen = rings.clip("body", 0, 10**9)
+    assert seen is not None
+    assert len(clips.to_landmarks(seen)) == history.MAX_ITEMS
 
 
 def test_a_clock_that_starts_anew_does_not_freeze_the_ring() -> None:
@@ -201,10 +188,8 @@ def test_taps_and_clips_from_many_threads() -> None:
                     f"mic{number % 2}",
                     Packet(step * 10_000, Audio(np.zeros((160, 1), np.float32), RATE_HZ)),
                 )
-                rings.note(embedding(step))
                 if step % 50 == 49:
                     rings.clip("mic0", 0, step * 10_000)
-                    rings.embeddings(0, step)
         except Exception as error:  # noqa: BLE001  (shown by the assertion below)
             errors.append(error)
 

@@ -47,7 +47,6 @@ class Knn:
     _memory: Memory = field(init=False, repr=False)
     _desk: Desk = field(init=False, repr=False)
     _recent: Recent = field(init=False, repr=False)
-    _history: History | None = field(default=None, init=False, repr=False)
     _services: Services | None = field(default=None, init=False, repr=False)
     _receipts: OrderedDict[int, tuple[Neighbour, ...]] = field(init=False, repr=False)
     _ends: dict[str | None, int] = field(default_factory=dict, init=False, repr=False)
@@ -69,7 +68,7 @@ class Knn:
         self._project = project = services.find(Project)
         if book is None:
             book = project if project is not None else Scratch()
-        self._services, self._history = services, services.find(History)
+        self._services = services
         self._recent, self._receipts = Recent(self.within_s), OrderedDict()
         self._memory = Memory(self.k, project, steady=isinstance(services.clock, VirtualClock))
         book.subscribe(self._memory.tell)  # before reading: what changes in between is told twice
@@ -78,7 +77,7 @@ class Knn:
             book.setting("active_labels", []) or [],
             locked=bool(book.setting("locked", False)),
         )
-        self._desk = Desk(book, self._memory, self._history, services, self._receipts)
+        self._desk = Desk(book, self._memory, services.find(History), services, self._receipts)
         self._noticed = 0
         self._pass_on()
 
@@ -123,8 +122,6 @@ class Knn:
             unsure = Answer(None, 0.0, "not_finite", (), (heard.space,), ())
             yield self._scores(packet, heard.subject, unsure)
             return
-        if self._history is not None:
-            self._history.note(packet)
         said = self._verdict(packet)
         self._desk.booth.saw(packet, said.label)
         self._recent.keep(said)

@@ -1,9 +1,8 @@
-"""The last seconds of every source: what was heard and seen, and the embeddings made of it.
+"""The last seconds of every source: what was heard and seen.
 
 Bounds, whatever arrives: a source keeps at most `SECONDS`, and of that at most 8 MB of sound
-(16 bit), 48 MB of pictures (raw, five a second), or 4096 landmarks (about 4 MB); all embeddings
-together at most 4096 (20 MB at 1280 numbers each). With ``private`` no sound and no picture is
-kept at all. Nothing is encoded before somebody asks for a clip.
+(16 bit), 48 MB of pictures (raw, five a second), or 4096 landmarks (about 4 MB). With ``private``
+no sound and no picture is kept at all. Nothing is encoded before somebody asks for a clip.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.packet import Audio, Embedding, Image, Landmarks, Packet
+from ..core.packet import Audio, Image, Landmarks, Packet
 from . import clips
 from .records import Clip
 
@@ -63,7 +62,7 @@ class Ring:
 
 
 class History:
-    """Rings per node, filled by the engine and the head; safe to use from any thread."""
+    """Rings per node, filled by the engine; safe to use from any thread."""
 
     def __init__(self, *, seconds: float = SECONDS, private: bool = False) -> None:
         self.private = private
@@ -72,7 +71,6 @@ class History:
         self._audio: dict[str, Ring] = {}
         self._pictures: dict[str, Ring] = {}
         self._landmarks: dict[str, Ring] = {}
-        self._embeddings = Ring(seconds, 2**62)
 
     def tap(self, node: str, packet: Packet[Any]) -> None:
         """Keep what ``node`` gave: `Audio`, `Image` or `Landmarks`; anything else passes by."""
@@ -94,11 +92,6 @@ class History:
                 ring = self._ring(self._pictures, node, MAX_PICTURE_BYTES)
                 if not 0 <= packet.t_us - ring.last_us < PICTURE_EVERY_US:
                     ring.push(packet, data.pixels.nbytes)
-
-    def note(self, packet: Packet[Embedding]) -> None:
-        """Keep an embedding that the head saw."""
-        with self._lock:
-            self._embeddings.push(packet, packet.data.vector.nbytes)
 
     def clip(
         self, source: str, from_us: int, until_us: int, *, subject: str | None = None
@@ -125,20 +118,6 @@ class History:
             if from_us <= packet.t_us <= until_us and subject in (None, packet.data.subject)
         ]
         return clips.from_landmarks(seen) if seen else None
-
-    def embeddings(
-        self, from_us: int, until_us: int, *, space: str | None = None, subject: str | None = None
-    ) -> list[Packet[Embedding]]:
-        """Return the embeddings whose evidence ended in this span, oldest first."""
-        with self._lock:
-            noted = self._embeddings.packets()
-        return [
-            packet
-            for packet in noted
-            if from_us <= packet.data.end_us <= until_us
-            and space in (None, packet.data.space)
-            and subject in (None, packet.data.subject)
-        ]
 
     def _ring(self, rings: dict[str, Ring], node: str, max_bytes: int) -> Ring:
         ring = rings.get(node)

@@ -211,6 +211,7 @@ def test_a_project_of_another_kind_is_told_at_the_start(folder: Path, tmstream: 
     with Project.open(folder / "seen.tms", create=True) as project:
         project.add([NewExample("pear", "image", np.ones(3, np.float32), "a")])
         project.set_settings({"pipeline": "image"})
+    soundfile.write(folder / "take.wav", sound("clap", 1), RATE_HZ)
     line = ("run", "sound", "--source", f"mic={folder / 'take.wav'}", "--project")
     ran = tmstream(*line, folder / "seen.tms")
     assert (

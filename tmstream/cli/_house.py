@@ -178,10 +178,11 @@ class House:
         for line in project.notices:
             _to_stderr(f"note: {line}")
         if spaces := unreachable(project, self._graph):
-            taught = project.setting(choice.SETTING)
+            named = project.setting(choice.SETTING)
             _to_stderr(
                 f"note: it will recognise nothing: the project was taught {', '.join(spaces)}, "
-                f"which this pipeline does not look for{f'; try: tmstream run {taught}' * bool(taught)}"
+                "which this pipeline does not look for"
+                + (f"; try: tmstream run {named}" if named else "")
             )
 
     def _name_addresses(self) -> None:

@@ -87,6 +87,19 @@ def test_onsets_and_ends_are_where_the_sounds_are() -> None:
     assert all(230_000 <= p.data.end_us - p.t_us <= 260_000 for p in early)
 
 
+def test_a_beep_is_heard_as_much_too_early_as_it_ends_too_late() -> None:
+    """A window of 25 ms touches it before it is over it: no stamp can be better than centred."""
+    early_us, late_us = [], []
+    for at in range(8000, 8160, 40):
+        samples = np.random.default_rng(0).normal(0, 1e-4, RATE).astype(np.float32)
+        samples[at : at + 1600] += 0.3 * np.sin(2 * np.pi * 1000 * np.arange(1600) / RATE)
+        (beep,) = heard(packets(samples))
+        early_us.append(at * 62.5 - beep.t_us)
+        late_us.append(beep.data.end_us - (at + 1600) * 62.5)
+    assert max(early_us + late_us) < 16_000
+    assert abs(np.mean(early_us) - np.mean(late_us)) < 5000
+
+
 @given(st.lists(st.integers(1, 4000), min_size=1, max_size=60))
 @settings(deadline=None, max_examples=12)
 def test_any_cutting_gives_the_same_vectors(cuts: list[int]) -> None:
@@ -118,6 +131,16 @@ def test_a_stream_that_began_hours_ago_gives_the_same_vectors() -> None:
     for a, b in zip(heard(late), WHOLE, strict=True):
         assert np.array_equal(a.data.vector, b.data.vector)
         assert a.t_us - b.t_us == 10_000_000_000
+
+
+def test_a_source_that_is_slewed_is_followed() -> None:
+    quiet = np.random.default_rng(0).normal(0, 0.0005, (16000, 1)).astype(np.float32)
+    node = opened(AudioEmbedding(silence_s=1.0))
+    for second in range(100):
+        t_us = second * 1_000_500
+        made = feed(node, Packet(t_us, Audio(quiet, RATE)))
+    assert made
+    assert abs(made[-1].data.end_us - t_us) < 20_000  # and not 50 ms off, by now
 
 
 def test_what_went_before_does_not_colour_a_short_sound() -> None:
@@ -185,6 +208,24 @@ def test_a_gap_forgets_the_sound_that_was_cut_but_the_end_of_a_file_ends_it() ->
     ended = heard([*start, Packet(900_000, Gap("end"))])
     assert [p.data.phase for p in lost] == ["early"]
     assert [p.data.phase for p in ended] == ["early", "final"]
+
+
+def test_a_sound_cut_by_what_is_no_number_has_no_end() -> None:
+    start = scene("hum")[: round(0.9 * RATE)]
+    broken = np.full(320, np.nan, np.float32)
+    quiet = scene("silence")[: round(0.8 * RATE)]
+    made = heard(packets(np.concatenate([start, broken, quiet])))
+    assert [p.data.phase for p in made] == ["early"]
+
+
+def test_a_sound_longer_than_is_remembered_has_an_end() -> None:
+    t = np.arange(11 * RATE) / RATE
+    hum = 0.1 * np.sin(2 * np.pi * 200 * t) * (1 + 0.5 * np.sin(2 * np.pi * 3 * t))
+    room = scene("silence")[: RATE // 2 * 2]
+    sound = np.concatenate([room, hum.astype(np.float32), room])
+    made = heard(packets(sound), steady_s=5.0)
+    assert [p.data.phase for p in made] == ["early", "steady", "steady", "final"]
+    assert made[-1].data.end_us - made[-1].t_us == pytest.approx(11e6, abs=50_000)
 
 
 def test_the_source_is_named_for_the_history() -> None:

@@ -1,5 +1,7 @@
 """The rules for body and hand landmarks, before a landmarker that sees what a script says."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 
@@ -51,7 +53,8 @@ def frames(count, pixels=ROOM, start=0):
 
 def test_people_arrive_depart_and_never_share_an_id(scripted):
     scripted([[], [body()], [body()], *[[]] * 60, [body()]])
-    made = feed(opened(BodyLandmarks()), *frames(64))
+    node = opened(BodyLandmarks())
+    made = feed(node, *frames(64))
     check_order(made)
     assert [(p.subject, p.state) for p in kinds(made, Presence)] == [
         ("p1", "arrive"),
@@ -59,6 +62,7 @@ def test_people_arrive_depart_and_never_share_an_id(scripted):
         ("p2", "arrive"),
     ]
     assert {a.reason for a in kinds(made, Absent)} == {"no_person"}
+    assert set(node._followed._filters) == {"p2"}  # who departed is forgotten
 
 
 def test_two_people_side_by_side_keep_their_ids(scripted):
@@ -97,7 +101,7 @@ def test_what_is_cut_off_is_information(scripted):
     near_by, far = (p for p in kinds(made, Presence) if p.state == "arrive")
     assert near_by.cut_off == ("legs",)
     assert far.cut_off == ()
-    assert far.size < 0.3 < near_by.size
+    assert far.size < 0.3 < near_by.size <= 1
 
 
 def test_focus_follows_the_nearest_and_does_not_flutter(scripted):
@@ -108,7 +112,8 @@ def test_focus_follows_the_nearest_and_does_not_flutter(scripted):
 
 
 def test_a_zone_is_seen_alone_and_given_in_the_whole_picture(scripted, monkeypatch):
-    scripted([[body(0.5)]])
+    seen = body(0.5, move="squat")
+    scripted([[seen]])
     looked = []
     whole = Eye.look
     monkeypatch.setattr(Eye, "look", lambda self, t, p: looked.append(p.shape) or whole(self, t, p))
@@ -116,6 +121,8 @@ def test_a_zone_is_seen_alone_and_given_in_the_whole_picture(scripted, monkeypat
     (made,) = kinds(feed(node, *frames(1)), Landmarks)
     assert looked == [(240, 160, 3)]
     assert made.points[0, 0] == pytest.approx(0.75, abs=2e-3)
+    assert made.points[25, 2] == pytest.approx(seen.points[25, 2] / 2)  # of the whole width
+    assert seen.points[25, 2] != 0
     with pytest.raises(ValueError, match="zone"):
         BodyLandmarks(zone=[0.5, 0, 0.4, 1])
 
@@ -150,6 +157,39 @@ def test_three_faults_in_a_row_are_the_engines_business(scripted):
     node = opened(BodyLandmarks())
     with pytest.raises(DeviceError):
         feed(node, *frames(3))
+
+
+def test_a_single_picture_without_anybody_is_looked_at_from_closer_and_a_stream_is_not(
+    scripted, monkeypatch
+):
+    looked = []
+    monkeypatch.setattr(Eye, "open", lambda *_: None)
+    monkeypatch.setattr(Eye, "look", lambda self, t, picture: looked.append(picture.shape) or [])
+    node, large = opened(BodyLandmarks()), np.full((480, 640, 3), 120, np.uint8)
+    feed(node, *frames(2, large))
+    assert looked == [(480, 640, 3)] * 2
+    feed(node, Packet(10**6, Gap("another picture")), *frames(1, large, start=99))
+    assert looked[2:] == [(480, 640, 3), *[(240, 320, 3)] * 7]
+
+
+def test_a_landmarker_is_told_the_milliseconds_between_frames():
+    class Landmarker:
+        told: ClassVar = []
+
+        def detect(self, picture, elapsed_ms, *, still):
+            self.told.append((elapsed_ms, still))
+            return []
+
+        def forget(self):
+            self.told.append("forget")
+
+    eye = Eye("body", count=1, detection=0.5, zone=None)
+    eye._landmarker = Landmarker()
+    for t_us in (0, 40_000):
+        eye.look(t_us, ROOM)
+    eye.interrupted()
+    eye.look(90_000, ROOM)
+    assert Landmarker.told == [(33.0, False), (40.0, False), "forget", (33.0, True)]
 
 
 def test_a_hand_seen_only_in_the_mirror_is_given_as_it_is(scripted, monkeypatch):

@@ -73,6 +73,12 @@ def test_a_parameter_out_of_range_is_named(bad: dict[str, float]) -> None:
         Spectrum(**bad)  # type: ignore[arg-type]
 
 
+def test_a_rate_below_twice_the_highest_band_still_fills_all() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, (16000, 1)).astype(np.float32)
+    for packet in shown(noise, rate=8000, bands=16):
+        assert packet.data.values.min() > -60
+
+
 def test_frames_follow_a_source_that_is_slewed() -> None:
     node, made = Spectrum(hz=10.0), []
     for second in range(100):

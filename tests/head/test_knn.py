@@ -133,9 +133,15 @@ def test_teaching_forgetting_and_renaming_count_from_the_next_packet() -> None:
 def test_that_was_wrong_is_believed() -> None:
     node, book = head(taught(3, 5))
     query = vector(0, 40)
-    assert one(node, query).label == "clap"
+    before = one(node, query)
+    assert before.label == "clap"
     book.add([msgspec.structs.replace(taught(1, 1)[0], id="no", vector=query, negative=True)])
-    assert one(node, query, 100).label != "clap"
+    after = one(node, query, 100)
+    assert after.label != "clap"
+    near = [
+        next(r.closeness for r in said.results if r.label == "clap") for said in (before, after)
+    ]
+    assert near[1] < near[0], "the fader falls too"
     assert one(node, vector(0, 2), 200).label == "clap"
 
 

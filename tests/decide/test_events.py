@@ -104,6 +104,12 @@ def test_a_sound_that_turns_out_to_be_nobodys_leaves_with_its_final_answer(
     assert [kind for kind, *_ in heard[3:]] == (["enter", "leave"] if label else [])
 
 
+def test_nothing_is_heard_of_a_sound_after_its_last_word() -> None:
+    early, final = sound(0, 300, "early", 1, "clap"), sound(0, 600, "final", 1, "clap")
+    late = [sound(0, 700, "steady", 1, "clap"), sound(0, 800, "final", 1, "cough")]
+    assert told(Events(), early, final, *late) == told(Events(), early, final)
+
+
 def test_a_sound_of_two_people_ends_for_both() -> None:
     heard = told(
         Events(),

@@ -111,6 +111,9 @@ def test_that_was_wrong_becomes_a_hard_negative(stage: Stage) -> None:
     assert [e.negative for e in stage.project.examples() if e.id in reply["ids"]] == [True]
     assert stage.frame(0, 77).label != "clap"
     assert stage.frame(0, 3).label == "clap"
+    stage.project.delete([e.id for e in stage.project.examples(label="clap") if not e.negative])
+    assert stage.do(m.DeleteLabel(id=2, label="clap"))["labels"] == ["hum", "snap"]
+    assert stage.project.examples(label="clap") == []
 
 
 def test_receipts_name_the_examples_that_voted(stage: Stage) -> None:

@@ -231,3 +231,12 @@ def test_a_setting_is_told_while_all_examples_are_read(project: Project, example
     finish.cancel()
     done.set()
     reader.join()
+
+
+def test_a_label_known_only_by_what_it_is_not_is_none(project: Project, example: New) -> None:
+    project.add([example("clap", id="yes"), example("clap", "body", d=9)])
+    project.add([example("snap", negative=True), example("clap", negative=True)])
+    project.add([example("snap", "body", d=9, id="seen")])
+    assert project.labels() == ["clap", "snap"]
+    project.delete(["seen", "yes"])
+    assert project.labels() == ["clap"]

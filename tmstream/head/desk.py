@@ -174,7 +174,9 @@ class Desk:
     async def _known(self, *labels: str) -> list[str]:
         """Return labels as they are written in the project, which must hold examples of them."""
         wanted = [checked_text(label, "label") for label in labels]
-        there = {one.label for one in await asyncio.to_thread(self._book.examples)}
+        there = set(await asyncio.to_thread(self._book.labels))
+        if not there.issuperset(wanted):  # one may be known by what it is not
+            there |= {one.label for one in await asyncio.to_thread(self._book.examples)}
         for label in wanted:
             if label not in there:
                 near = difflib.get_close_matches(label, sorted(there), 1)

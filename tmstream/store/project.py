@@ -59,7 +59,7 @@ class Project:
         created = not path.exists()
         access = opening.prepare(path, create=create, read_only=read_only)
         for notice in access.notices:
-            log.warning("%s", notice)
+            log.info("%s", notice)  # whoever opens it tells the user
         with schema.explained(path):
             return cls(Database(path, access), created=created)
 
@@ -99,8 +99,7 @@ class Project:
 
     def labels(self) -> list[str]:
         """Return the labels that have examples other than negatives, sorted."""
-        query = "SELECT DISTINCT label FROM example WHERE alive = 1 AND negative = 0 ORDER BY label"
-        return self._database.read(lambda db: [label for (label,) in db.execute(query)])
+        return self._database.read(rows.labels)
 
     def spaces(self) -> dict[str, int]:
         """Return the spaces that have examples, with the dimension of their vectors."""

@@ -161,6 +161,18 @@ def read_clip(db: sqlite3.Connection, example: str) -> Clip | None:
     return Clip(data, media_type)
 
 
+def labels(db: sqlite3.Connection) -> list[str]:
+    """Return the labels that have living examples other than negatives, sorted."""
+    # Asked every second: of 20,000 rows `DISTINCT ... WHERE negative = 0` looks at each, 48 times
+    # as long.
+    query = (
+        "SELECT DISTINCT label FROM (SELECT DISTINCT space, label FROM example WHERE alive = 1) d "
+        "WHERE EXISTS (SELECT 1 FROM example e WHERE e.alive = 1 AND e.negative = 0 "
+        "AND e.space = d.space AND e.label = d.label) ORDER BY label"
+    )
+    return [label for (label,) in db.execute(query)]
+
+
 def dimensions(db: sqlite3.Connection) -> dict[str, int]:
     """Return the dimension of each space that has living examples."""
     query = "SELECT DISTINCT space FROM example WHERE alive = 1 ORDER BY space"

@@ -374,3 +374,41 @@ def test_a_final_answer_that_is_split_between_labels_triggers_nothing() -> None:
 
     assert heard(0.55) == []
     assert heard(0.65) == ["trigger", "enter", "leave"]
+
+
+def test_a_pose_is_not_left_at_once_when_nobody_is_seen() -> None:
+    """A person hidden for a frame is not gone: that is for `smooth` to weigh."""
+    node = Events()
+    nobody = Packet(200 * MS, Absent("body", "no_person", 200 * MS, "1"))
+    assert told(node, frame(0, up=0.9), nobody) == [("enter", "up", 0, 0)]
+    silence = Packet(5001 * MS, Absent("audio", "silence", 5001 * MS))
+    assert told(node, silence) == [("leave", "up", 5001, 0)], "five seconds, told by silence alone"
+
+
+def test_the_cooldown_ends_with_its_last_instant() -> None:
+    def clap(onset_ms: int, take: int) -> Packet[Scores]:
+        return sound(onset_ms, onset_ms + 100, "final", take, "clap")
+
+    heard = told(Events(cooldown_s=0.15), clap(0, 1), clap(149, 2), clap(150, 3))
+    assert [onset for kind, _, _, onset in heard if kind == "trigger"] == [0, 150]
+
+
+def test_holds_are_a_whole_pause_apart_and_a_cut_tells_the_last_confidence() -> None:
+    node = Events(hold_every_s=0.5)
+    frames = [frame(t_ms, up=0.9 if t_ms < 1200 else 0.6) for t_ms in (0, 800, 1200, 1300)]
+    holds = [t_ms for kind, _, t_ms, _ in told(node, *frames) if kind == "hold"]
+    assert holds == [800, 1300]
+    cut = feed(node, Packet(1400 * MS, Gap("stall")))[0].data
+    assert (cut.event, cut.confidence) == ("leave", 0.6)
+
+
+def test_what_is_told_of_somebody_is_in_order_though_a_sound_comes_late() -> None:
+    node = Events()
+    made = feed(
+        node,
+        frame(1000, "1", up=0.9),
+        sound(300, 900, "final", 1, "clap", subject="1"),
+        sound(300, 900, "final", 1, "clap"),
+    )
+    times = [(one.data.subject, one.t_us // MS) for one in made]
+    assert times == [("1", 1000)] + [("1", 1000)] * 3 + [(None, 900)] * 3

@@ -195,7 +195,7 @@ def test_each_says_what_is_wrong(
 
 
 def test_a_run_says_that_its_project_came_from_a_backup(
-    tmstream: Callable, known: Path, folder: Path
+    tmstream: Callable, known: Path, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     soundfile.write(folder / "take.wav", sound("clap", 1), RATE_HZ)
     with contextlib.closing(sqlite3.connect(known)) as db:
@@ -204,6 +204,8 @@ def test_a_run_says_that_its_project_came_from_a_backup(
     ran = tmstream("run", "sound", "--project", known, "--source", "mic=take.wav", "--port", "0")
     assert ran.status == 0, ran.err
     assert any(line.startswith("note: ") and "backup" in line for line in ran.err.splitlines())
+    told = [one.message for one in caplog.records if one.levelname == "WARNING"]
+    assert not any("is damaged" in one and "restored" in one for one in told), "said twice"
     assert "3 labels" in ran.out
 
 

@@ -54,6 +54,7 @@ def test_teach_classify_and_the_way_back(tmstream: Callable, taught: Path, sound
     assert tmstream("undo", taught).status == 0
     assert tmstream("info", taught).out.count("example yet")
     assert "there is nothing" in (again := tmstream("undo", taught)).err or again.status == 1
+    assert "there are: morning" in tmstream("restore", taught, "evening").err
     assert tmstream("restore", taught, "morning").out.startswith("restored 'morning'")
     assert json.loads(tmstream("snapshots", taught, "--json").out)[0]["name"] == "morning"
     assert tmstream("undo", taught).status == 0

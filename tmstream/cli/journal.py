@@ -45,8 +45,14 @@ def snapshot(project: Path, name: str) -> None:
 @click.argument("name")
 def restore(project: Path, name: str) -> None:
     """Return PROJECT to the state called NAME; this can be undone like any change."""
+    from ..core.errors import InputError
+
     with opened(project) as book:
-        book.restore(name)
+        try:
+            book.restore(name)
+        except InputError as error:
+            known = ", ".join(one.name for one in book.snapshots())
+            raise InputError(f"{error}; there are: {known or 'none'}") from error
         click.echo(f"restored {name!r}: {len(book.examples())} examples")
 
 

@@ -68,6 +68,24 @@ def test_full_says_nothing_of_hidden_knees_and_upper_does():
     assert made.data.subject == "p1"
 
 
+def test_what_is_outside_the_picture_is_unseen():
+    outside, hidden = pose("t_pose"), pose("t_pose")
+    outside[[15, 17, 19, 21], 0] = 1.2
+    hidden[[15, 17, 19, 21], 3] = 0.0
+    for parts in ("upper", "full"):
+        one, other = (body_vector(points, 4 / 3, parts) for points in (outside, hidden))
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_a_mirrored_body_has_its_left_where_its_right_was():
+    points = pose("stand", centre=0.3)
+    points[15, :2] = 0.9, 0.1  # the left wrist
+    turned = mirrored(points)
+    np.testing.assert_allclose(turned[16, :2], (0.1, 0.1), atol=1e-6)
+    np.testing.assert_allclose(turned[0, 0], 1 - points[0, 0], atol=1e-6)
+    np.testing.assert_allclose(mirrored(turned), points, atol=1e-6)
+
+
 def test_left_and_right_differ_unless_either_side():
     points = pose("stand")
     points[[13, 15], 1] -= 0.3  # the left arm up

@@ -52,8 +52,35 @@ def test_movements_at_other_speeds_and_sizes_are_told_apart():
 def test_standing_still_is_none():
     packets = walk(moves=["stand"], seconds=6)
     made = feed(opened(GestureEmbedding()), *packets)
-    assert made
+    assert 40 <= len(made) <= 60  # in 6 s, of 180 frames
     assert all(isinstance(one.data, Absent) and one.data.reason == "still" for one in made)
+
+
+def test_a_frame_that_comes_twice_changes_nothing():
+    packets = walk(moves=["wave"], seconds=5)
+    once, twice = (
+        feed(opened(GestureEmbedding()), *(one for one in packets for _ in range(times)))
+        for times in (1, 2)
+    )
+    assert [one.t_us for one in once] == [one.t_us for one in twice]
+    for one, other in zip(once, twice, strict=True):
+        if isinstance(one.data, Embedding):
+            np.testing.assert_array_equal(one.data.vector, other.data.vector)
+
+
+def test_who_is_away_for_two_seconds_has_left_and_is_forgotten():
+    node = opened(GestureEmbedding())
+    packets = walk(moves=["wave"], every_s=5, seconds=1.8)  # in the midst of it
+    feed(node, *packets)
+    last_us = packets[-1].t_us
+
+    def nobody(seconds):
+        t_us = last_us + round(seconds * 1e6)
+        return feed(node, Packet(t_us, Absent("body", "no_person", t_us)))
+
+    assert [type(one.data) for one in nobody(1.9)] == [Absent]
+    assert [type(one.data) for one in nobody(2.1)] == [Embedding, Absent]
+    assert node._people == {}
 
 
 def test_two_people_move_independently():

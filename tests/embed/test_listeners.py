@@ -143,5 +143,20 @@ def test_a_window_of_a_long_sound_is_looked_at_once(kind: type[Any]) -> None:
     assert again <= 2
 
 
+@pytest.mark.parametrize("kind", [Words, Events])
+def test_while_a_sound_is_held_only_its_last_second_counts(kind: type[Any]) -> None:
+    one, other = Sound(400), Sound(400, seed=2)
+    for name in ("speech", "wave"):
+        getattr(other, name)._data[200:400] = getattr(one, name)._data[200:400]
+
+    def said(phase: Any, sound: Sound) -> Any:
+        listener = kind(1)
+        listener.begin()
+        return listener.hear(sound, Mark(phase, BEFORE, 400, 1), 400)
+
+    assert np.array_equal(said("steady", one), said("steady", other))
+    assert not np.allclose(said("final", one), said("final", other), rtol=0.01)
+
+
 def test_the_fingerprint_knows_how_they_listen() -> None:
     assert str(EXCERPT).encode() in CONSTANTS

@@ -51,3 +51,8 @@ def test_nonsense_and_a_turned_clock_do_no_harm() -> None:
     drift.add(float("inf"), 2e6)
     drift.add(1.0, 5.0)
     assert drift.change == 0.0
+    known = len(drift._medians)
+    for i in range(40):  # a period begins anew with the clock, and NaN counts for nothing
+        drift.add(float("nan") if i % 2 else 1.0, 10.0 + i * 60.0)
+    assert len(drift._medians) > known
+    assert drift.change == 0.0

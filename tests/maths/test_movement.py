@@ -31,6 +31,14 @@ def test_a_movement_is_found_where_it_is():
     (one,) = segments(still(1) + arc(1.0) + still(1), jitter=0.005)
     assert one.onset_us == pytest.approx(1_000_000, abs=200_000)
     assert one.end_us == pytest.approx(2_150_000, abs=250_000)
+    assert (one.times_us[0], one.times_us[-1]) == (one.onset_us, one.end_us)  # and no rest after
+
+
+def test_a_larger_movement_at_the_same_place_is_the_same():
+    (one,) = segments(still(1) + arc(1.0) + still(1))
+    middle = one.tracks.mean(axis=0)
+    larger = one._replace(tracks=middle + 2 * (one.tracks - middle))
+    np.testing.assert_allclose(movement_vector(larger), movement_vector(one), atol=1e-5)
 
 
 def test_two_movements_with_a_pause_are_two():

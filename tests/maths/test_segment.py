@@ -46,6 +46,17 @@ def test_a_closure_inside_a_word_does_not_end_its_take() -> None:
     assert [(m.onset, m.end) for m in made if m.phase == "final"] == [(100, 120), (100, 149)]
 
 
+def test_a_soft_sound_is_heard_once_the_echo_of_a_loud_one_has_died() -> None:
+    for pause, finals in ((20, 1), (150, 2)):
+        made = marks(levels((ROOM, 100), (-5.0, 30), (ROOM, pause), (-45.0, 5), (ROOM, 30)))
+        assert len([mark for mark in made if mark.phase == "final"]) == finals
+
+
+def test_after_digital_silence_the_hiss_of_a_room_is_no_sound() -> None:
+    assert marks(levels((-120.0, 300), (ROOM, 50), (-120.0, 50))) == []
+    assert marks(levels((-120.0, 300), (LOUD, 10), (-120.0, 50)))
+
+
 def test_two_claps_are_two_takes() -> None:
     made = marks(levels((ROOM, 100), (LOUD, 5), (ROOM, 25), (LOUD, 5), (ROOM, 30)))
     assert [(m.phase, m.onset, m.take) for m in made] == [("final", 100, 1), ("final", 130, 2)]

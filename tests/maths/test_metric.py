@@ -137,3 +137,21 @@ def test_equal_weights_count_fully_and_one_heavy_row_once() -> None:
 def test_the_plain_cosine_changes_no_direction() -> None:
     x = np.random.default_rng(2).normal(size=(5, 6)).astype(np.float32)
     assert np.allclose(identity(6).apply(x), x / np.linalg.norm(x, axis=1, keepdims=True))
+
+
+def test_directions_are_fewer_than_labels_however_often_each_was_taught() -> None:
+    rng = np.random.default_rng(0)
+    codes = np.repeat([0, 1, 2], [200, 5, 5])
+    vectors = rng.normal(0, 0.1, (len(codes), 8)) + np.eye(8)[codes]
+    made = discriminate(vectors, codes)
+    assert made is not None
+    assert made.shape == (8, 2)
+
+
+def test_a_number_that_never_changes_is_no_division_by_nothing() -> None:
+    rng = np.random.default_rng(0)
+    codes = np.repeat([0, 1], 20)
+    vectors = np.hstack([rng.normal(0, 1, (40, 3)) + codes[:, None], np.ones((40, 1))])
+    made = discriminate(vectors, codes, shrinkage=0.0)
+    assert made is not None
+    assert np.isfinite(made).all()

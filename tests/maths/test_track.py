@@ -63,6 +63,20 @@ def test_somebody_far_away_is_somebody_else():
     assert ids == [["p1"], ["p2"]]
 
 
+def test_the_longer_unseen_the_farther_somebody_may_have_gone():
+    for unseen_s, id_ in ((0.03, "p2"), (1.0, "p1")):
+        tracker = Tracker("p", 1.5)
+        tracker.update(0, [at(0.2)])
+        # 0.45 wide and high: one box size away
+        assert tracker.update(round(unseen_s * 1e6), [at(0.65)])[0] == [id_]
+
+
+def test_how_far_is_measured_in_the_size_that_was_seen_last():
+    tracker = Tracker("p", 1.5)
+    follow(tracker, [[at(0.2, size=0.8 * 0.9**i)] for i in range(30)])  # walks away: 0.04
+    assert follow(tracker, [[at(0.4, size=0.04)]], start=30) == [["p2"]]
+
+
 @given(
     st.lists(st.lists(st.none() | st.floats(0, 10), min_size=3, max_size=3), min_size=1, max_size=4)
 )

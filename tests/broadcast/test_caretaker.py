@@ -158,3 +158,12 @@ def test_restart_ends_us_only_where_somebody_starts_us_again(
     with pytest.raises(InputError, match="nobody would start it again"):
         asyncio.run(Caretaker().handle(Restart(id=1)))
     assert len(killed) == 1
+
+
+def test_what_a_running_node_has_to_say_is_no_health() -> None:
+    care = Caretaker()
+    note = NodeStatus("running", 50, message="the disk is nearly full")
+    care._look(status(50, 50, sound=note).nodes)
+    assert care._wrong == {"sound": "the disk is nearly full"}
+    care._look(status(50, 50).nodes)
+    assert care._wrong == {}

@@ -20,6 +20,7 @@ from tmstream.engine import graph as graphs
 from tmstream.engine import run as running
 from tmstream.engine.registry import Registry
 from tmstream.engine.spec import parse
+from tmstream.store import tape
 from tmstream.store.history import History
 from tmstream.store.recording import Recording, RunInfo
 from tmstream.testing import FakeServices
@@ -170,3 +171,20 @@ def test_a_folder_that_cannot_be_made_is_a_device_error(tmp_path: Path) -> None:
 def test_no_recording_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a recording"):
         asyncio.run(RecordingNode(str(tmp_path), "mic").open(FakeServices()))
+
+
+def test_a_graph_of_files_waits_for_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tape, "MAX_WAITING", 8)
+
+    async def hand() -> None:
+        node = Recorder("takes")
+        await node.open(FakeServices(RunInfo(path=str(tmp_path / "p.yaml"))))
+        for i in range(100):
+            await node.write_from("mic", Packet(i, Gap(str(i))))
+        await node.close()
+
+    asyncio.run(hand())
+    kept = [packet.data.reason for _, packet in Recording.open(tmp_path / "takes").packets()]
+    assert kept == [str(i) for i in range(100)]

@@ -3,11 +3,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tmstream.core.packet import Absent, Gap, Packet, Result, Scores
+from tmstream.decide._streams import concerns
 from tmstream.decide.smooth import Smooth
 from tmstream.testing import feed
 
@@ -150,3 +152,33 @@ def test_belief_stays_a_share(steps: list[tuple[int, str | None, float]], tau_s:
 def test_a_wrong_parameter_is_named(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=f"^{next(iter(wrong))}"):
         Smooth(**wrong)
+
+
+def test_two_heads_are_believed_apart() -> None:
+    node = Smooth()
+    feed(node, answer(0, "a"))
+    other = answer(10_000, "b")
+    (made,) = feed(node, other.with_data(msgspec.structs.replace(other.data, node="second head")))
+    assert confidence_of(made, "b") == 1.0
+
+
+def test_an_absence_that_an_answer_has_overtaken_is_handed_on_alone() -> None:
+    node = Smooth()
+    feed(node, answer(1_000_000, "a"))
+    late = Packet(1_000_000, Absent("body", "no_person", 1_000_000, "1"))
+    assert feed(node, late) == [late]
+
+
+def test_who_stays_longer_than_five_seconds_is_not_forgotten() -> None:
+    node = Smooth(tau_s=0.2)
+    for t_us in range(0, 8_000_000, 100_000):
+        feed(node, answer(t_us, "a"))
+    (made,) = feed(node, answer(8_000_000, "b"))
+    assert confidence_of(made, "a") > 0.5
+
+
+def test_an_absence_of_somebody_concerns_an_answer_that_names_no_space() -> None:
+    gone = Absent("body", "no_person", 0, "1")
+    assert concerns(gone, "1", ())
+    assert not concerns(gone, "2", ())
+    assert not concerns(Absent("body", "no_person", 0), "1", ())

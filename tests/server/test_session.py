@@ -292,3 +292,20 @@ def test_the_law_of_the_backlog(steps: list[tuple[str, str | None, bool]]) -> No
         assert numbers == sorted(set(numbers))
         offered = [i for i, (w, k, _) in enumerate(steps) if w == "offer" and k == key.decode()]
         assert numbers[-1:] == offered[-1:], "the latest state must arrive"
+
+
+def test_what_waited_for_its_time_does_not_come_after_something_newer() -> None:
+    one = session()
+    choose(one, "prediction", max_rate_hz=10.0)
+    assert offer(one, "prediction", b"first", "key", now_s=0.0) == b"first"
+    assert offer(one, "prediction", b"waits", "key", now_s=0.05) is None
+    assert offer(one, "prediction", b"newer", "key", now_s=0.1) == b"newer"
+    assert one.release(1.0) == []
+
+
+def test_who_chooses_other_labels_hears_no_end_of_the_former() -> None:
+    one = session()
+    choose(one, "prediction", labels=["a"])
+    assert offer(one, "prediction", b"x", "key", "a") == b"x"
+    choose(one, "prediction", labels=["b"])
+    assert offer(one, "prediction", b"x", "key", "c") is None

@@ -209,3 +209,14 @@ def test_more_clients_than_the_limit_are_turned_away(running_hub: RunningHub, jo
                     pass
 
     asyncio.run(go())
+
+
+def test_whoever_has_control_may_send_more_than_a_viewer(
+    running_hub: RunningHub, join: Join
+) -> None:
+    async def go() -> None:
+        async with running_hub() as hub, join(hub, control=True) as talk:
+            assert (await talk.ask("examples", label="x" * 2000))["error"]["code"] == "refused"
+            assert (await talk.ask("ping"))["ok"]
+
+    asyncio.run(go())

@@ -61,6 +61,10 @@ def test_files_come_go_and_come_again(studio: Any, tmp_path: Path, artefacts: Pa
     chosen.value.set_files(claps[:3])
     assert "3 files taken" in reported(page)
     assert takes(page, "clap") == 3
+    assert page.locator("[data-label='clap'] .takes small").all_inner_texts() == [
+        "no. 3", "no. 2", "no. 1",
+    ]  # fmt: skip
+    assert "no. 3 · Sound · clap 2.wav" in page.get_attribute("[data-label='clap'] .play", "title")
     soundfile.write(tmp_path / "silence.wav", np.zeros(RATE_HZ), RATE_HZ)
     drop(page, '[data-label="clap"]', {
         "one more.wav": claps[3].read_bytes(), "quiet.wav": (tmp_path / "silence.wav").read_bytes(),

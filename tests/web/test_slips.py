@@ -103,7 +103,7 @@ def test_receipts_scenes_and_snapshots_tell_the_truth(
     named(page, "hum")
     hold(page, "hum", 4.5)
     page.wait_for_selector('[data-label="hum"] .takes')
-    assert "no. 1" in page.inner_text('[data-label="hum"] .takes small >> nth=0')
+    assert "no. 1" in page.inner_text('[data-label="hum"] .takes li:last-child small')
     part(page, "Engine")
     page.fill("[aria-label='Name of a snapshot']", "opening")
     page.get_by_role("button", name="Save", exact=True).click()

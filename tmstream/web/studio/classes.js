@@ -1,5 +1,5 @@
 // The classes: add, rename, delete; record by holding a button or hands-free; every take is a card.
-import { fill, h, inkOf } from "./dom.js";
+import { fill, h, inkOf, spaceName } from "./dom.js";
 
 const CARDS = 24; // shown of one label; the rest is counted
 const LONGEST_NAME = 80;
@@ -92,13 +92,14 @@ export class Classes {
       if (!takes.has(key)) takes.set(key, []);
       takes.get(key).push(one);
     }
-    return [...takes.values()].sort((a, b) => b[0].created_us - a[0].created_us);
+    return [...takes.values()].reverse(); // the newest first
   }
 
   classCard(label, takes) {
     const { app } = this;
     const mine = app.wire.mayTeach;
     const count = takes.filter((take) => !take[0].negative).length;
+    const shown = takes.filter((take, i) => i < CARDS || this.fault(take)); // what should be mended can be found
     const busy = this.recording?.label === label;
     const hold = h("button.record", {
       "data-key": `hold ${label}`, type: "button", disabled: !mine || app.locked, "aria-pressed": busy && this.recording.hands === "hold", title: "Hold to record (mouse, finger, space bar)",
@@ -124,8 +125,8 @@ export class Classes {
         mine && h("span.count", {}, `${count} ${count === 1 ? "take" : "takes"}`),
         mine && h("button.quiet", { "data-key": `delete ${label}`, type: "button", "aria-label": `Delete class ${label}`, title: "Delete this class (undo brings it back)", disabled: app.locked, onclick: () => this.remove(label) }, "✕")),
       mine && h("div.actions", {}, hold, free, app.wire.hello?.project && files), bar,
-      lint && h("p.lint", {}, lint),
-      takes.length > 0 && h("ul.takes", {}, takes.slice(0, CARDS).map((take) => this.takeCard(take)), takes.length > CARDS && h("li.more", {}, `and ${takes.length - CARDS} more`)));
+      mine && lint && h("p.lint", {}, lint),
+      takes.length > 0 && h("ul.takes", {}, shown.map((take) => this.takeCard(take)), takes.length > shown.length && h("li.more", {}, `and ${takes.length - shown.length} more`)));
     return app.drop.target(card, label);
   }
 
@@ -145,8 +146,8 @@ export class Classes {
     const first = take.find((one) => one.phase === "final") ?? take[Math.floor(take.length / 2)];
     const picture = this.pictures.get(first.id) ?? this.app.clips.thumbnail(first);
     this.pictures.set(first.id, picture);
-    const several = new Set(this.app.examples.map((one) => one.space)).size > 1;
-    const about = [this.numberOf(first), several && first.space, first.person, first.negative && (first.take.startsWith("room ") ? "the room" : "was wrong"), take.length > 1 && `${take.length} examples`].filter(Boolean).join(" · ") || "1 example";
+    const name = [this.numberOf(first), first.negative && (first.take.startsWith("room ") ? "the room" : "was wrong"), first.person].filter(Boolean).join(" · ");
+    const about = [name, spaceName(first.space), /\.\w+$/.test(first.source) && first.source, `${take.length} ${take.length === 1 ? "example" : "examples"}`, new Date(first.created_us / 1000).toLocaleString()].filter(Boolean).join(" · ");
     const fault = this.fault(take);
     const play = h("button.play", { type: "button", "data-key": `play ${first.id}`, title: fault ?? about, "aria-label": `Play: ${[first.label, about, fault].filter(Boolean).join(", ")}`,
       onclick: (event) => {
@@ -155,7 +156,7 @@ export class Classes {
         this.heard = first.id;
         event.currentTarget.parentElement.append(this.mover(take) ?? "");
       } }, picture);
-    return h("li", { className: first.negative ? "negative" : fault ? "faulty" : "" }, play, h("small", {}, about), this.heard === first.id && this.mover(take),
+    return h("li", { className: first.negative ? "negative" : fault ? "faulty" : "" }, play, h("small", {}, name), this.heard === first.id && this.mover(take),
       this.app.wire.mayTeach && h("button.quiet.remove", { type: "button", "data-key": `remove ${first.id}`, "aria-label": `Delete this take of ${first.label}`, title: "Delete", disabled: this.app.locked, onclick: () => this.app.change("delete_examples", { ids: take.map((one) => one.id) }) }, "✕"));
   }
 

@@ -64,5 +64,10 @@ export function sharpen(canvas) {
   return context;
 }
 
+const SPACES = { audio: "Sound", "body.upper": "Arms and head", "body.full": "The whole body", hand: "Hand signs", gesture: "Movements", image: "Pictures" };
+
+/** What is compared with what, as people call it. */
+export const spaceName = (space) => SPACES[space] ?? space;
+
 export const percent = (value) => (value === null || value === undefined ? "–" : `${Math.round(value * 100)} %`);
 export const milliseconds = (us) => (us >= 100_000 ? `${Math.round(us / 1000)} ms` : us >= 1000 ? `${(us / 1000).toFixed(1)} ms` : `${Math.round(us)} µs`);

@@ -1,5 +1,5 @@
 // The engine's health: nodes with rate, latency and drops; where the time of an answer goes; snapshots, scenes, clients.
-import { fill, h, milliseconds, panel } from "./dom.js";
+import { fill, h, milliseconds, panel, spaceName } from "./dom.js";
 import { PipelineGraph } from "./graph.js";
 
 const KEPT = 200;
@@ -76,7 +76,7 @@ export class Engine {
     const path = hello.project?.path;
     fill(this.about, Object.entries({
       pipeline: hello.pipeline, project: path ?? "none: nothing taught is kept", examples: String(app.examples.length || hello.project?.examples || 0),
-      spaces: [...new Set(app.examples.length ? app.examples.map((one) => one.space) : hello.spaces)].join(", ") || "none yet", version: hello.version, ...(hello.private ? { private: "no sound and no picture is kept" } : {}),
+      recognises: [...new Set(app.examples.length ? app.examples.map((one) => one.space) : hello.spaces)].map(spaceName).join(", ") || "none yet", version: hello.version, ...(hello.private ? { private: "no sound and no picture is kept" } : {}),
     }).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
       path && h("dt", {}, "copy, export"), path && h("dd", {}, h("code", {}, `tmstream export ${path} copy.zip`)));
   }

@@ -1,9 +1,8 @@
 // How good it is: held-out takes judged anew after each change, and what to do about it.
-import { fill, h, inkOf, panel, percent } from "./dom.js";
+import { fill, h, inkOf, panel, percent, spaceName } from "./dom.js";
 import { Room } from "./drop.js";
 
 const WAIT_MS = 900; // after the last change
-const SPACES = { audio: "Sound", "body.upper": "Arms and head", "body.full": "The whole body", hand: "Hand signs", gesture: "Movements", image: "Pictures" };
 const COLUMNS = [["class", "the class"], ["takes", "how many takes teach it"], ["found", "how many of its takes were recognised"], ["trusted", "how often the name was right when it was said"]];
 
 export class Judge {
@@ -78,7 +77,10 @@ export class Judge {
   show(judged, faults) {
     this.judged = true;
     const spaces = Object.entries(judged.spaces ?? {});
-    const said = (judged.advice ?? []).map((line) => (spaces.length === 1 ? line.replace(`${spaces[0][0]}: `, "") : line));
+    const said = (judged.advice ?? []).map((line) => {
+      const space = spaces.map(([name]) => name).find((name) => line.startsWith(`${name}: `));
+      return space ? (spaces.length > 1 ? `${spaceName(space)}: ` : "") + line.slice(space.length + 2) : line;
+    });
     const lint = new Map();
     const words = ({ what, remedy }) => `${what}; ${remedy}`;
     this.app.faults = new Map(faults.flatMap((one) => (one.examples ?? []).map((id) => [id, words(one)])));
@@ -96,11 +98,11 @@ export class Judge {
 
   space(space, report) {
     const { labels, answers, matrix } = report.confusion;
-    if (labels.length < 2) return h("div.space", {}, h("h3", {}, SPACES[space] ?? space, " ", h("strong", {}, "not yet judged")), h("p.hint", {}, "Teach a second class: of one alone, every answer is right."));
+    if (labels.length < 2) return h("div.space", {}, h("h3", {}, spaceName(space), " ", h("strong", {}, "not yet judged")), h("p.hint", {}, "Teach a second class: of one alone, every answer is right."));
     return h("div.space", {},
-      h("h3", {}, SPACES[space] ?? space, " ", h("strong", {}, report.accuracy === null ? "not yet judged" : `${percent(report.accuracy)} right`)),
+      h("h3", {}, spaceName(space), " ", h("strong", {}, report.accuracy === null ? "not yet judged" : `${percent(report.accuracy)} right`)),
       h("p.hint", {}, report.tested ? `Each of ${report.takes} takes was hidden in turn and asked of the others: ${report.tested} answers.` : "Teach each class at least twice, and it can be judged."),
-      report.tested > 0 && h("div.scroll", { tabIndex: 0, role: "group", "aria-label": `Confusion matrix of ${space}` }, h("table.confusion", {},
+      report.tested > 0 && h("div.scroll", { tabIndex: 0, role: "group", "aria-label": `Confusion matrix of ${spaceName(space)}` }, h("table.confusion", {},
         h("caption", {}, "row: what it was; column: what was said"),
         h("thead", {}, h("tr", {}, h("td"), answers.map((label, i) => h("th", { scope: "col", title: label }, i < labels.length ? label : "none")))),
         h("tbody", {}, matrix.map((row, i) => {

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from tests.lab.conftest import RATE_HZ, sound
 from tmstream.cli import _listen, main
@@ -48,6 +49,9 @@ def test_teach_classify_and_the_way_back(tmstream: Callable, taught: Path, sound
     assert ran.status == 0
     assert [one["label"] for one in answers] == ["hum"] + ["clap"] * 4
     assert set(answers[0]) == {"file", "label", "confidence", "rejected", "results", "neighbours"}
+    strange = taught.with_name("strange.wav")
+    soundfile.write(strange, np.random.default_rng(0).uniform(-0.5, 0.5, RATE_HZ), RATE_HZ)
+    assert "none (unlike anything taught, nearest " in tmstream("classify", taught, strange).out
     assert tmstream("teach", taught, sounds).out.count("taught before") == 3
 
     assert tmstream("snapshot", taught, "morning").status == 0

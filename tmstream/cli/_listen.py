@@ -78,6 +78,7 @@ async def _listen(seconds: float, invitation: str) -> tuple[Float32, int]:
     from rich.text import Text
 
     from ..core.clock import MonotonicClock
+    from ..core.errors import DeviceError
     from ..core.packet import Audio
     from ..engine.handout import NodeServices
     from ..engine.registry import Registry
@@ -87,7 +88,13 @@ async def _listen(seconds: float, invitation: str) -> tuple[Float32, int]:
     microphone = Registry.installed()["microphone"]()
     services = NodeServices("mic", ("mic",), MonotonicClock(), stats, ())
     blocks, held = [], 0.0
-    await microphone.open(services)  # before the countdown: a missing microphone is said at once
+    try:  # before the countdown: a missing microphone is said at once
+        await microphone.open(services)
+    except DeviceError as error:
+        raise DeviceError(
+            f"{str(error).partition('; or go on')[0]}; or give a recording, or use the studio with "
+            "this browser's microphone: tmstream run sound --source mic=browser"
+        ) from error
     try:
         with Live(console=Console(stderr=True), refresh_per_second=20, transient=True) as live:
             start_us = services.clock.now_us() + COUNTDOWN_S * 1_000_000

@@ -78,5 +78,7 @@ def _said(answer: Answer) -> str:
         where += f":{answer.row}"
     if answer.label is not None:
         return f"{where}: {answer.label} ({answer.confidence:.2f})"
+    from ..lab.embedder import SAID
+
     best = f", nearest {answer.results[0].label}" if answer.results else ""
-    return f"{where}: none ({answer.rejected}{best})"
+    return f"{where}: none ({SAID.get(answer.rejected or '', answer.rejected)}{best})"

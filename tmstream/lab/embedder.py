@@ -29,6 +29,7 @@ from .samples import Sample
 #: Time between two samples on the walk's clock.
 APART_US = 60_000_000
 
+#: Why there is no example, or no label, in words.
 SAID = {
     "silence": "silent",
     "no_person": "no person found",
@@ -36,6 +37,10 @@ SAID = {
     "too_dark": "too dark",
     "bad_frame": "too small to be a picture",
     "not_finite": "holds NaN or infinity",
+    "cannot_decode": "cannot be decoded",
+    "too_far": "unlike anything taught",
+    "ambiguous": "between two labels",
+    "too_few_examples": "too few examples yet",
 }
 #: Causes of a failure to decode that are worth saying for each label.
 CAUSES = ("no such file", "no such sound file", "a coordinate is missing or not a finite number")

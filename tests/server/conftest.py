@@ -54,12 +54,14 @@ class Talk:
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
+        self.kinds: list[str] = []  #: of every message that came
         self._id = 0
 
     async def get(self, kind: str | None = None) -> dict[str, Any]:
         """Return the next message (of this type)."""
         while True:
             message = json.loads(await asyncio.wait_for(self.socket.recv(), 5))
+            self.kinds.append(message["type"])
             if kind is None or message["type"] == kind:
                 return message
 

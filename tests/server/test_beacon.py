@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tmstream.core.errors import DeviceError
+from tmstream.server import beacon
 from tmstream.server.beacon import Beacon
 from tmstream.server.notify import Supervisor
 
@@ -92,3 +93,23 @@ def test_systemd_hears_what_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     gone.tell("WATCHDOG=1")  # nobody listens: nothing happens
     monkeypatch.delenv("NOTIFY_SOCKET")
     assert not Supervisor().present
+
+
+def test_too_many_silent_visitors_are_sent_away_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(beacon, "MAX_VISITORS", 1)
+
+    async def live() -> tuple[str, bytes]:
+        lamp = Beacon("127.0.0.1:0", dict)
+        port = await lamp.start()
+        _, silent = await asyncio.open_connection("127.0.0.1", port)
+        while not lamp._visitors:
+            await asyncio.sleep(0)
+        try:
+            return await ask(port, b"GET /health HTTP/1.1\r\n\r\n")
+        finally:
+            silent.close()
+            while lamp._visitors:
+                await asyncio.sleep(0)
+            await lamp.stop()
+
+    assert asyncio.run(live()) == ("", b"")

@@ -19,7 +19,7 @@ from tests.server.test_policy import FOREIGN_HOSTS, OUR_HOSTS
 from tmstream.core import messages as m
 from tmstream.core.errors import DeviceError
 from tmstream.core.services import Commands
-from tmstream.server import sockets
+from tmstream.server import entrance, sockets
 from tmstream.server.ask import ask
 from tmstream.server.hub import Hub
 from tmstream.server.state import find_running
@@ -139,7 +139,9 @@ def test_stop_says_goodbye(running_hub: RunningHub, join: Join) -> None:
     asyncio.run(go())
 
 
-def test_health_says_little_to_others_and_enough_to_us(running_hub: RunningHub, raw: Raw) -> None:
+def test_health_says_little_to_others_and_enough_to_us(
+    running_hub: RunningHub, raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
     waiting = m.NodeStatusPart("waiting", 0.0, 0.0, 0.0, 0, "no microphone")
     fine = m.NodeStatusPart("running", 50.0, 100.0, 200.0, 0)
 
@@ -157,6 +159,8 @@ def test_health_says_little_to_others_and_enough_to_us(running_hub: RunningHub, 
             assert "tmstream_examples 7.0" in metrics
             assert 'tmstream_node_state{node="mic",state="waiting"} 1.0' in metrics
             assert 'tmstream_refused_total{status="403"} 2.0' in metrics
+            monkeypatch.setattr(entrance, "is_loopback", lambda address: False)
+            assert (await raw(hub, "/metrics"))[0] == 403
 
     asyncio.run(go())
 

@@ -1,4 +1,4 @@
-"""Whose recording it is, and that it can be stopped, whoever comes and goes."""
+"""Whose recording it is, that it can be stopped, and what is obeyed of who went away."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tests.server.conftest import Join, RunningHub
 from tmstream.core import messages as m
 from tmstream.core.errors import InputError
 from tmstream.core.services import Commands
+from tmstream.server.orders import Orders
 
 
 class Booth:
@@ -88,5 +89,52 @@ def test_a_recording_of_many_seconds_is_stopped_by_whoever_started_it(
             assert booth.log == ["start clap", "stop clap"]
             assert (await mine.ask("record_start", label="snap"))["ok"]
             assert (await mine.ask("record_stop"))["ok"]
+
+    asyncio.run(go())
+
+
+def test_of_whoever_left_what_is_at_work_ends_and_what_waits_is_forgotten() -> None:
+    async def go() -> list[str]:
+        may_end, done = asyncio.Event(), list[str]()
+
+        async def obey(command: m.Command) -> None:
+            if not isinstance(command, m.RecordStart):
+                await may_end.wait()
+            done.append(str(command.id))
+
+        orders = Orders(obey)
+        for command in (m.Undo(id="at work"), m.Undo(id="waits"), m.Lint(id="judges")):
+            orders.put(command)
+        await asyncio.sleep(0)
+        settled = asyncio.ensure_future(orders.settle())
+        await asyncio.sleep(0)
+        assert not settled.done()
+        may_end.set()
+        await settled
+        await orders.close()
+        return done
+
+    assert asyncio.run(go()) == ["at work", "judges"]
+
+
+def test_a_stop_that_is_at_work_is_waited_for() -> None:
+    async def go() -> None:
+        ended, may_end = asyncio.Event(), asyncio.Event()
+
+        async def obey(command: m.Command) -> None:
+            await (may_end if isinstance(command, m.RecordStop) else ended).wait()
+
+        orders = Orders(obey)
+        orders.put(m.RecordStart(id=1, label="clap", seconds=60))
+        orders.put(m.RecordStop(id=2))
+        await asyncio.sleep(0)
+        ended.set()
+        settled = asyncio.ensure_future(orders.settle())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not settled.done()
+        may_end.set()
+        await settled
+        await orders.close()
 
     asyncio.run(go())

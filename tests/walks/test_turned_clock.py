@@ -24,7 +24,7 @@ WALL_CLOCK = {
     "store/rows.py": "the date of an example",
     "store/journal.py": "the date of a change",
     "store/changes.py": "the date of a snapshot",
-    "store/backups.py": "the name of a day's backup",
+    "store/backups.py": "the name of a day's backup, the age of an unfinished one",
     "store/tape.py": "the name of a recording, the age of its oldest part on the disk",
     "store/logs.py": "the date of a line of the log",
     "lab/workbench.py": "the name of a file that is kept",

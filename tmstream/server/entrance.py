@@ -69,7 +69,6 @@ class Entrance:
         """
         allowed = state.allow_origin(self._folder, origin)
         self._look_again()
-        self._told_s.pop(allowed, None)
         return allowed
 
     def answer(self, connection: Connection, request: Request) -> Response | None:

@@ -98,18 +98,20 @@ def test_systemd_hears_what_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_too_many_silent_visitors_are_sent_away_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(beacon, "MAX_VISITORS", 1)
 
-    async def live() -> tuple[str, bytes]:
+    async def live() -> bytes:
         lamp = Beacon("127.0.0.1:0", dict)
         port = await lamp.start()
         _, silent = await asyncio.open_connection("127.0.0.1", port)
         while not lamp._visitors:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
+        reader, second = await asyncio.open_connection("127.0.0.1", port)
         try:
-            return await ask(port, b"GET /health HTTP/1.1\r\n\r\n")
+            return await asyncio.wait_for(reader.read(), 1)
         finally:
-            silent.close()
+            for visitor in (silent, second):
+                visitor.close()
             while lamp._visitors:
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.001)
             await lamp.stop()
 
-    assert asyncio.run(live()) == ("", b"")
+    assert asyncio.run(live()) == b"", "closed, without the patience for a first line"

@@ -101,7 +101,7 @@ def test_a_frame_is_as_old_as_its_child_says_however_late_it_is_fetched(monkeypa
     monkeypatch.setattr(room._Child, "pixels", late)
     made, _ = played("slow", lambda camera: first(camera, 3))
     for packet, stamp_us in zip(made, fetched, strict=True):
-        assert abs(packet.t_us - stamp_us) < 50_000
+        assert abs(packet.t_us - stamp_us) < 90_000
 
 
 def test_the_latest_frame_wins():

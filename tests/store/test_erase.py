@@ -229,3 +229,38 @@ def test_what_was_learned_of_erased_examples_is_not_kept(project: Project, examp
     assert project.cache("head") is None
     project.put_cache("head", b"fit of one", of=ids[1:])
     assert project.cache("head") is not None
+
+
+def test_the_background_reads_nothing_meanwhile(
+    project: Project, example: New, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.add([example(person=NAME)])
+    scrub, held = erase.scrub, list[bool]()
+
+    def watched(db: sqlite3.Connection, what: erase.Target) -> dict[str, int]:
+        held.append(project._database.caring.locked())
+        return scrub(db, what)
+
+    monkeypatch.setattr(erase, "scrub", watched)
+    project.erase(person=NAME)
+    assert held[0]
+
+
+def test_what_was_augmented_from_what_was_augmented_goes_too(
+    project: Project, example: New
+) -> None:
+    project.add([example(person=NAME, id="a"), example("clap", take="other", id="kept")])
+    project.add([example(augmented_from="a", take="copy", id="b")])
+    project.add([example(augmented_from="b", take="copy", id="c")])
+    assert project.erase(person=NAME)["examples"] == 3
+    assert [one.id for one in project.examples()] == ["kept"]
+
+
+def test_a_damaged_file_that_was_set_aside_is_cleaned(project: Project, example: New) -> None:
+    project.add([example(person=NAME)])
+    aside = backups.folder_of(project.path) / "damaged-000001.tms"
+    project.copy_to(project.path.with_name("copy.tms"))
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    project.path.with_name("copy.tms").replace(aside)
+    project.erase(person=NAME)
+    assert NAME.encode() not in bytes_near(project)

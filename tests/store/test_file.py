@@ -6,6 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,23 @@ def test_nothing_is_taught_into_a_file_that_was_removed(project: Project, exampl
     project.path.unlink()
     with pytest.raises(StoreError, match="no longer there"):
         project.add([example()])
+
+
+def test_a_reader_elsewhere_only_delays_the_emptying_of_the_log(
+    tmp_path: Path, example: New, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "CHECKPOINT_AFTER_S", 0.0)
+    monkeypatch.setattr(database, "POLL_S", 0.01)
+    with Project.open(tmp_path / "a.tms", create=True) as opened:
+        opened.add([example(id="one")])
+        wal = tmp_path / "a.tms-wal"
+        with closing(sqlite3.connect(opened.path, isolation_level=None)) as elsewhere:
+            elsewhere.execute("BEGIN")
+            elsewhere.execute("SELECT count(*) FROM example").fetchone()
+            opened.add([example(id="two")])
+            time.sleep(0.1)  # ten looks at it
+            assert wal.stat().st_size
+        deadline = time.monotonic() + 10
+        while wal.stat().st_size and time.monotonic() < deadline:
+            opened.labels()
+        assert wal.stat().st_size == 0

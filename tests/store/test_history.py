@@ -199,3 +199,12 @@ def test_taps_and_clips_from_many_threads() -> None:
     for thread in threads:
         thread.join()
     assert errors == []
+
+
+def test_five_pictures_a_second_are_kept_and_none_of_a_clock_that_is_gone() -> None:
+    rings = History()
+    for i in range(60):
+        rings.tap("cam", Packet(10**12 + i * 33_333, picture(1)))
+    assert 9 <= len(rings._pictures["cam"].packets()) <= 11
+    rings.tap("cam", Packet(0, picture(2)))
+    assert [packet.t_us for packet in rings._pictures["cam"].packets()] == [0]

@@ -240,3 +240,14 @@ def test_a_label_known_only_by_what_it_is_not_is_none(project: Project, example:
     assert project.labels() == ["clap", "snap"]
     project.delete(["seen", "yes"])
     assert project.labels() == ["clap"]
+
+
+def test_what_is_told_is_about_living_examples(project: Project, example: New) -> None:
+    told: list[Change] = []
+    project.add([example(id="here"), example(id="gone")])
+    project.delete(["gone"])
+    project.subscribe(told.append)
+    project.relabel(["here", "gone"], "snap")
+    assert told[-1].relabelled == {"here": "snap"}
+    project.add([example(id="here")], settings={"pipeline": "sound"})
+    assert project.settings() == {}, "nothing was added, so nothing is kept with it"

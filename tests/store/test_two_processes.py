@@ -76,3 +76,17 @@ def test_a_cache_written_elsewhere_reloads_nobody(project: Project, example: New
         project.add([example()])
         assert heard.wait(20)
     assert [change.reload for change in changes] == [False]
+
+
+def test_a_change_by_another_process_is_heard_with_the_next_one_here(
+    tmp_path: Path, example: New, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "POLL_S", 60.0)
+    changes: list[Change] = []
+    with Project.open(tmp_path / "p.tms", create=True) as project:
+        project.subscribe(changes.append)
+        assert other(project.path, 1).wait(60) == 0
+        project.set_settings({"active_labels": ["theirs"]})
+        project.add([example("mine")])
+    assert [change.reload for change in changes] == [True, False]
+    assert changes[0].settings == {"active_labels": ["theirs"]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import shutil
 import tempfile
 import zipfile
@@ -175,6 +176,9 @@ def test_nothing_is_left_of_what_a_command_heard(
     assert ran.status == 0, ran.err
     if command[0] == "tune":
         assert "1 -> 0" in ran.out
+        assert re.search(
+            r"hum: \d+ examples in 4 takes, \d+ of what it is not", tmstream("info", taught).out
+        )
         assert "stays silent" in tmstream(command[0], taught, *command[1:]).out
         heard.pop()
     assert len(heard) == 1

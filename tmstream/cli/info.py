@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ._project import json_option, opened, project_argument
+
+if TYPE_CHECKING:
+    from ..store.project import Example
 
 
 @click.command()
@@ -24,21 +28,22 @@ def info(project: Path, as_json: bool) -> None:
         click.echo(msgspec.json.encode(found))
         return
     click.echo(f"{found['path']}")
-    takes: dict[str, set[str]] = {}
-    people: dict[str, set[str]] = {}
-    for row in rows:
-        takes.setdefault(row.label, set()).add(row.take)
-        people.setdefault(row.label, set()).add(row.person or "?")
-    counts = Counter(row.label for row in rows)
-    for label, count in sorted(counts.items()):
-        persons = len(people[label] - {"?"})
-        by = f", {persons} people" if persons > 1 else ""
-        click.echo(f"  {label}: {count} examples in {len(takes[label])} takes{by}")
-    if not counts:
+    for label in sorted({row.label for row in rows}):
+        click.echo(f"  {label}: {_taught([row for row in rows if row.label == label])}")
+    if not rows:
         click.echo("  no example yet; teach with: tmstream teach PROJECT FOLDER")
     for name, value in found.items():
         if name not in ("path", "labels", "examples", "created", "read_only", "version"):
             click.echo(f"  {name.replace('_', ' ')}: {_plain(value)}")
+
+
+def _taught(rows: Sequence[Example]) -> str:
+    own = [row for row in rows if not row.negative]
+    parts = [f"{len(own)} examples in {len({row.take for row in own})} takes"]
+    people = {row.person for row in own if row.person}
+    parts += [f"{len(people)} people"] * (len(people) > 1)
+    parts += [f"{len(rows) - len(own)} of what it is not"] * (len(own) < len(rows))
+    return ", ".join(parts)
 
 
 def _plain(value: object) -> str:

@@ -333,3 +333,13 @@ def test_a_forged_row_is_refused_whatever_its_types(tmp_path: Path, example: New
     with pytest.raises(StoreError, match="groups"):
         Project.open(path)
     assert [one.id for one in backups.whole_examples(path)] == ["good"]
+
+
+def test_an_example_that_lost_its_clip_is_found(project: Project, example: New) -> None:
+    project.add([example(clip=Clip(b"x", "audio/flac"))])
+    project.close()
+    with closing(sqlite3.connect(project.path, isolation_level=None)) as db:
+        db.execute("DELETE FROM clip")
+    with closing(schema.connect(project.path)) as db:
+        with pytest.raises(schema.Damaged, match="lost its partner"):
+            integrity.check_all(db, project.path)

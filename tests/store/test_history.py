@@ -208,3 +208,16 @@ def test_five_pictures_a_second_are_kept_and_none_of_a_clock_that_is_gone() -> N
     assert 9 <= len(rings._pictures["cam"].packets()) <= 11
     rings.tap("cam", Packet(0, picture(2)))
     assert [packet.t_us for packet in rings._pictures["cam"].packets()] == [0]
+
+
+def test_sound_of_another_rate_is_not_mixed_in() -> None:
+    rings = History()
+    hear(rings, 0.5)
+    faster = np.full((4800, 1), 0.5, np.float32)
+    rings.tap("mic", Packet(500_000, Audio(faster, 3 * RATE_HZ)))
+    clip = rings.clip("mic", 0, 10**6)
+    assert clip is not None
+    import soundfile
+
+    samples, rate_hz = soundfile.read(io.BytesIO(clip.data))
+    assert (len(samples), rate_hz) == (4800, 3 * RATE_HZ)

@@ -288,3 +288,30 @@ def test_a_killed_recorder_leaves_what_it_had_written(tmp_path: Path) -> None:
     shutil.copytree(tmp_path, tmp_path.parent / "killed")  # as the disk is at this instant
     taping.close()
     assert len(list(Recording.open(tmp_path.parent / "killed").packets())) == 1
+
+
+def test_what_is_written_after_a_torn_chunk_can_be_read(tmp_path: Path) -> None:
+    class Full:
+        """A disk that takes half of what it is given."""
+
+        def __init__(self, file: Any) -> None:
+            self.file = file
+
+        def write(self, data: bytes) -> int:
+            self.file.write(data[: len(data) // 2])
+            raise OSError(28, "no space left")
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.file, name)
+
+    taping = start(tmp_path)
+    for i in range(3):
+        if i == 1:
+            taping._file = Full(taping._file)
+        taping.put("e", events(i, i + 1)[0])
+        taping.flush()
+        assert ("no space" in (taping.problem or "")) == (i == 1)
+    taping.close()
+    kept = [packet.data for _, packet in Recording.open(tmp_path).packets()]
+    assert [one.label if isinstance(one, Event) else one.reason for one in kept] == [
+        "0", "not recorded", "2"]  # fmt: skip

@@ -340,6 +340,8 @@ def test_an_example_that_lost_its_clip_is_found(project: Project, example: New) 
     project.close()
     with closing(sqlite3.connect(project.path, isolation_level=None)) as db:
         db.execute("DELETE FROM clip")
-    with closing(schema.connect(project.path)) as db:
-        with pytest.raises(schema.Damaged, match="lost its partner"):
-            integrity.check_all(db, project.path)
+    with (
+        closing(schema.connect(project.path)) as db,
+        pytest.raises(schema.Damaged, match="lost its partner"),
+    ):
+        integrity.check_all(db, project.path)

@@ -104,6 +104,7 @@ def test_the_report_holds_what_helps_and_no_secret(tmp_path: Path) -> None:
     handler = logs.start()
     log.info("opened http://127.0.0.1:8765/#c=%s with %s", code, token)
     logs.stop(handler)
+    assert lines()[-1]["text"] == f"opened http://127.0.0.1:8765/#c={logs.BLOT} with {logs.BLOT}"
     pipeline = tmp_path / "p.yaml"
     pipeline.write_text("nodes: {}\n")
     names = write_report(tmp_path / "r.zip", pipeline=pipeline, checks=["PortAudio: found"])

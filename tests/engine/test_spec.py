@@ -44,6 +44,7 @@ def test_yaml_1_2_words_stay_words() -> None:
         ("nodes: !!python/name:os.system {}", SpecError, "p.yaml:1"),
         ("%YAML 1.1\n---\nnodes: {}", SpecError, "directives"),
         ("nodes: [", SpecError, "p.yaml:1: not readable as YAML"),
+        ("nodes:\n\ta: {type: ticks}", SpecError, "; indent with spaces"),
         ("nodes: {a: {type: ticks}}\nrealtime: yes", SpecError, "p.yaml:2: realtime: expected true or false, got 'yes'"),
         ("", SpecError, "expected a mapping"),
     ],

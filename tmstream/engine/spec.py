@@ -162,7 +162,8 @@ def _load(text: str, path: Path) -> tuple[Any, dict[str, int]]:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark is not None else ""
         what = " ".join(str(error.problem or error.context or error).split())
-        raise SpecError(f"{path}{line}: not readable as YAML: {what}") from error
+        hint = "; indent with spaces" if r"'\t'" in what else ""
+        raise SpecError(f"{path}{line}: not readable as YAML: {what}{hint}") from error
     except SpecError:
         raise
     except (YAMLError, ValueError, RecursionError) as error:

@@ -27,6 +27,7 @@ WALL_CLOCK = {
     "store/backups.py": "the name of a day's backup, the age of an unfinished one",
     "store/tape.py": "the name of a recording, the age of its oldest part on the disk",
     "store/logs.py": "the date of a line of the log",
+    "lab/lint.py": "when an example was taught, as people say it",
     "lab/workbench.py": "the name of a file that is kept",
     "cli/_listen.py": "the name of a take",
     "cli/journal.py": "a date as people write it",

@@ -35,7 +35,7 @@ def test_a_movement_is_found_where_it_is():
 
 
 def test_a_larger_movement_at_the_same_place_is_the_same():
-    (one,) = segments(still(1) + arc(1.0) + still(1))
+    (one,) = segments(still(1) + arc(1.0, size=0.5) + still(1))
     middle = one.tracks.mean(axis=0)
     larger = one._replace(tracks=middle + 2 * (one.tracks - middle))
     np.testing.assert_allclose(movement_vector(larger), movement_vector(one), atol=1e-5)

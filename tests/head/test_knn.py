@@ -153,6 +153,15 @@ def test_only_active_labels_answer() -> None:
     assert len(one(node, vector(0, 1), 100).results) == 3
 
 
+def test_a_scene_follows_its_labels_without_a_project() -> None:
+    node, book = head(taught(3, 4))
+    book.set_settings({"active_labels": ["clap", "hum"]})
+    book.rename_label("clap", "tap")
+    assert {r.label for r in one(node, vector(0, 1)).results} == {"tap", "hum"}
+    book.delete_label("hum")
+    assert book.setting("active_labels") == ["tap"]
+
+
 def test_while_locked_nothing_is_learned_again() -> None:
     node, book = head(taught(2, 4))
     one(node, vector(0, 1))

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from ..core.errors import InputError
+from ..store.changes import scene_after
 from ..store.project import Change, Clip, Example, NewExample, SnapshotInfo
 from ..store.records import checked, checked_text
 
@@ -93,10 +94,12 @@ class Scratch:
     def rename_label(self, label: str, to: str) -> None:
         """Give a label another name."""
         self.relabel(self._of(label), to)
+        self._follow(label, checked_text(to, "label"))
 
     def delete_label(self, label: str) -> None:
         """Forget a label."""
         self.delete(self._of(label))
+        self._follow(label, None)
 
     def undo(self) -> str:
         """Refuse."""
@@ -121,6 +124,10 @@ class Scratch:
     def subscribe(self, callback: Callable[[Change], None]) -> None:
         """Have ``callback`` told of every change."""
         self._subscribers.append(callback)
+
+    def _follow(self, label: str, to: str | None) -> None:
+        if scene := scene_after(self.setting("active_labels"), label, to):
+            self.set_settings(scene)
 
     def _must_have(self, ids: Sequence[str]) -> None:
         for one in ids:

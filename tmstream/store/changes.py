@@ -149,8 +149,11 @@ def _labelled(db: sqlite3.Connection, label: str) -> list[int]:
 
 
 def _scene(db: sqlite3.Connection, label: str, to: str | None) -> dict[str, Any]:
-    """Return the setting "active_labels" with ``label`` replaced, if it names it."""
-    active = values.setting(db, "active_labels")
+    return scene_after(values.setting(db, "active_labels"), label, to)
+
+
+def scene_after(active: Any, label: str, to: str | None) -> dict[str, Any]:
+    """Return the setting "active_labels" with ``label`` replaced (or gone), if it names it."""
     if not isinstance(active, list) or label not in active:
         return {}
     renamed = [to if one == label else one for one in active]

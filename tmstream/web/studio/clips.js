@@ -43,7 +43,7 @@ export class Clips {
   async work() {
     if (this.busy >= PARALLEL || !this.queue.length) return;
     this.busy += 1;
-    const { id, resolve, reject } = this.queue.shift();
+    const { id, resolve, reject } = this.queue.pop(); // what came into sight last, not all that was scrolled past
     try {
       const clip = await this.wire.command("clip", { example: id });
       resolve({ kind: clip.media_type, bytes: Uint8Array.from(atob(clip.data), (letter) => letter.charCodeAt(0)) });

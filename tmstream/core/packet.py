@@ -158,7 +158,7 @@ class Event(Value, frozen=True, eq=False):
 
 
 class Presence(Value, frozen=True, eq=False):
-    """A person arrived, departed or changed: information, never a reason to reject anyone."""
+    """A person arrived or departed: information, never a reason to reject anyone."""
 
     subject: str
     state: Literal["arrive", "depart"]

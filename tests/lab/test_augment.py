@@ -82,3 +82,12 @@ def test_variants_are_marked_and_share_their_parents_take(
         )  # fmt: skip
     project.undo()
     assert project.examples() == []
+
+
+def test_variants_of_some_labels_only(tmp_path: Path, project: Project, pipeline: Pipeline) -> None:
+    with Pool(pipeline, Registry.installed()) as pool:
+        samples, told = find([sounds_folder(tmp_path, 1)]), list[object]()
+        teach(project, pool, samples, augment={"clap"}, report=told.append)
+    assert len(told) == workload(samples, limit=None, augment={"clap"}) == len(samples) + 5
+    made = {one.label for one in project.examples() if one.augmented_from is not None}
+    assert made == {"clap"}

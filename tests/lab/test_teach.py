@@ -236,3 +236,29 @@ def test_a_search_keeps_only_what_is_better(
     kept = {name: knowing.setting(f"nodes.head.{name}") for name in ("k", "strictness")}
     changed = found.after != found.before
     assert kept == (found.after if changed else {"k": None, "strictness": None})
+
+
+def test_a_search_drops_augmented_examples_that_do_harm(
+    project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(GRID, "k", (5,))
+    monkeypatch.setitem(GRID, "strictness", (0.5,))
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(3, 16))
+
+    def one(label: int, take: int, like: int, made: bool) -> NewExample:
+        name = f"{label}-{take}"
+        return NewExample(
+            "abc"[label], "audio", (centres[like] + rng.normal(size=16) / 4).astype(np.float32),
+            name, id=f"{name}-made" if made else name, augmented_from=name if made else None,
+        )  # fmt: skip
+
+    project.add([one(label, take, label, made=False) for label in range(3) for take in range(6)])
+    project.add([one(label, i, (label + 1) % 3, made=True) for label in range(3) for i in range(6)])
+    found = search(project, pipeline)
+    assert (found.dropped, found.tried) == (18, 3)
+    assert found.score_after > found.score_before + 0.2
+    assert {one.augmented_from for one in project.examples()} == {None}
+    project.undo()
+    assert len(project.examples()) == 36
+    assert project.setting("nodes.head.k") is None

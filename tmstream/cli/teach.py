@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     "--augment", is_flag=True, help="Teach variants too: noise, pitch, tempo; turned, darker."
 )
 @click.option(
+    "--augment-label", "augmented", multiple=True, metavar="LABEL", help="Variants of LABEL only."
+)
+@click.option(
     "--seconds",
     type=click.FloatRange(1, 120),
     default=8.0,
@@ -48,7 +51,7 @@ if TYPE_CHECKING:
 def teach(
     project: Path, folder: Path | None, mic: str | None, pipeline: str | None,
     labels: Path | None, groups: tuple[str, ...], limit_per_label: int | None,
-    person: str | None, augment: bool, seconds: float, as_json: bool,
+    person: str | None, augment: bool, augmented: tuple[str, ...], seconds: float, as_json: bool,
 ) -> int:  # fmt: skip
     """Teach PROJECT (made when missing) from FOLDER.
 
@@ -76,10 +79,13 @@ def teach(
         click.echo(f"error: {where}: no sample with a label (one folder a label, or a column "
                    "'label')", err=True)  # fmt: skip
         return 1
+    if unknown := set(augmented) - {sample.label for sample in labelled}:
+        raise click.UsageError(f"--augment-label: no sample has the label {min(unknown)!r}")
+    variants = augment or augmented
     wanted = load(pipeline) if pipeline else None
     with opened(project, create=True) as book:
         read = wanted or choice.of_project(book) or choice.fitting(labelled)
-        work = workload(labelled, limit=limit_per_label, augment=augment)
+        work = workload(labelled, limit=limit_per_label, augment=variants)
         skipped: list[str] = []
         with Pool(read, Registry.installed()) as pool, progress("teaching", work) as done:
 
@@ -90,7 +96,7 @@ def teach(
 
             tallies = teach_samples(
                 book, pool, labelled, person=person, limit=limit_per_label, report=report,
-                augment=augment,
+                augment=variants,
                 settings={choice.SETTING: choice.name_of(book, read)},
             )  # fmt: skip
         path, total = book.path, len(book.examples())

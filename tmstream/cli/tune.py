@@ -79,14 +79,15 @@ def _search(book: Project, read: Pipeline, as_json: bool) -> int:
         tuned = search(book, read, done)
     if as_json:
         click.echo(msgspec.json.encode(tuned))
-    elif tuned.after == tuned.before:
+    elif tuned.after == tuned.before and not tuned.dropped:
         click.echo(
             f"nothing better than {_said(tuned.before)} (score {tuned.score_before:.3f}); "
             "nothing was changed"
         )
     else:
+        dropped = f", without {tuned.dropped} augmented examples" if tuned.dropped else ""
         click.echo(
-            f"{_said(tuned.before)} -> {_said(tuned.after)}: score "
+            f"{_said(tuned.before)} -> {_said(tuned.after)}{dropped}: score "
             f"{tuned.score_before:.3f} -> {tuned.score_after:.3f} (tmstream undo takes it back)"
         )
     return 0

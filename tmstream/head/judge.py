@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -28,6 +28,8 @@ WEAK = 0.75
 #: Held-out groups recognised this much worse than known ones: too few different people or rooms.
 GAP = 0.15
 ENOUGH_TAKES = 5
+
+Learn: TypeAlias = Callable[[Lesson, int], Fit]
 
 
 class Answers:
@@ -58,18 +60,19 @@ def judge(
     k: int = 5,
     group: str | None = None,
     strictness: float = 0.5,
+    learned: Learn = learn,
 ) -> dict[str, Any]:
     """Return the judgement of every space and advice in words, as plain data.
 
     ``group`` names the column that is never split between teaching and testing; by default the
-    person (or speaker, fold ...), else the take.
+    person (or speaker, fold ...), else the take. ``learned`` fits a lesson.
     """
     spaces, advice = {}, []
     for space, taught in by_space(examples).items():
         lesson = lesson_of(taught, group)
         if not len(lesson.codes):
             continue
-        report = judge_lesson(lesson, k, strictness)
+        report = judge_lesson(lesson, k, strictness, learned)
         spaces[space] = report
         advice += [f"{space}: {line}" for line in _advice(lesson, report)]
     if not spaces:
@@ -77,7 +80,9 @@ def judge(
     return {"k": k, "strictness": strictness, "group": group, "spaces": spaces, "advice": advice}
 
 
-def judge_lesson(lesson: Lesson, k: int, strictness: float) -> dict[str, Any]:
+def judge_lesson(
+    lesson: Lesson, k: int, strictness: float, learned: Learn = learn
+) -> dict[str, Any]:
     """Return confusion matrix, precision and recall per label, open-set rates and the gap."""
     labels = list(lesson.labels)
     matrix = np.zeros((len(labels), len(labels) + 1), dtype=int)
@@ -88,11 +93,11 @@ def judge_lesson(lesson: Lesson, k: int, strictness: float) -> dict[str, Any]:
             continue
         part = lesson.part(~held_out)
         known = np.unique(lesson.codes[~held_out])
-        said = Answers(learn(part, k), part, lesson.vectors[asked], k, strictness)
+        said = Answers(learned(part, k), part, lesson.vectors[asked], k, strictness)
         told = np.where(said.label >= 0, known[said.label], len(labels))
         np.add.at(matrix, (lesson.codes[asked], told), 1)
         tested += int(asked.sum())
-    fit = learn(lesson, k)
+    fit = learned(lesson, k)
     right = int(np.trace(matrix[:, : len(labels)]))
     return {
         "examples": len(lesson.codes),
@@ -107,7 +112,7 @@ def judge_lesson(lesson: Lesson, k: int, strictness: float) -> dict[str, Any]:
             "matrix": matrix.tolist(),
         },
         "labels": _per_label(labels, matrix, lesson),
-        "open_set": _open_set(lesson, k, strictness),
+        "open_set": _open_set(lesson, k, strictness, learned),
     }
 
 
@@ -144,7 +149,7 @@ def _per_label(labels: Sequence[str], matrix: np.ndarray, lesson: Lesson) -> dic
     return found
 
 
-def _open_set(lesson: Lesson, k: int, strictness: float) -> dict[str, Any] | None:
+def _open_set(lesson: Lesson, k: int, strictness: float, learned: Learn) -> dict[str, Any] | None:
     """Leave labels out in turn and show them, beside held-out groups of the others."""
     count = len(lesson.labels)
     if count < 2:
@@ -158,7 +163,7 @@ def _open_set(lesson: Lesson, k: int, strictness: float) -> dict[str, Any] | Non
         if not taught.any():
             continue
         part = lesson.part(taught)
-        fit = learn(part, k)
+        fit = learned(part, k)
         strangers.append(
             Answers(fit, part, lesson.vectors[stranger & lesson.original], k, strictness).excess
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -46,7 +46,7 @@ def teach(
     *,
     person: str | None = None,
     limit: int | None = None,
-    augment: bool = False,
+    augment: bool | Collection[str] = False,
     settings: Mapping[str, Any] | None = None,
     report: Report = lambda heard: None,
 ) -> dict[str, Tally]:
@@ -54,9 +54,9 @@ def teach(
 
     The whole of it is one step for `Project.undo`. A sample whose content was taught before under
     the same label is passed over. With ``limit``, that many samples of a label are taken, of as
-    many people as there are. With ``augment``, each gives variants of itself as well (`augment`),
-    marked as such. ``settings`` are kept with the first examples; ``report`` is called
-    after each sample and each variant.
+    many people as there are. With ``augment``, each (of these labels) gives variants of itself as
+    well (`augment`), marked as such. ``settings`` are kept with the first examples; ``report`` is
+    called after each sample and each variant.
 
     Raises:
         InputError: the pipeline does not embed a kind among them, or embeds it otherwise than
@@ -87,7 +87,7 @@ def teach(
             tally.examples += len(made)
             tally.notes.update([heard.note] if heard.note else [])
             waiting.extend(made)
-            if augment:
+            if _augmented(label, augment):
                 parents.append((heard.sample, digest, made))
         else:
             tally.skipped[heard.why or "nothing found"] += 1
@@ -233,15 +233,21 @@ def _variants(
         )
 
 
-def workload(samples: Iterable[Sample], *, limit: int | None, augment: bool) -> int:
+def workload(
+    samples: Iterable[Sample], *, limit: int | None, augment: bool | Collection[str]
+) -> int:
     """Return how many samples and variants `teach` will report, if none is skipped."""
     left = Counter[str | None]()
     total = 0
     for sample in samples:
         left[sample.label] += 1
         if limit is None or left[sample.label] <= limit:
-            total += 1 + (len(VARIANTS[sample.kind]) if augment else 0)
+            total += 1 + (len(VARIANTS[sample.kind]) if _augmented(sample.label, augment) else 0)
     return total
+
+
+def _augmented(label: str | None, augment: bool | Collection[str]) -> bool:
+    return augment if isinstance(augment, bool) else label in augment
 
 
 def _thinned(packets: list[Packet[Embedding]]) -> list[Packet[Embedding]]:

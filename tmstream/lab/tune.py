@@ -15,7 +15,9 @@ from ..core.packet import Embedding, Packet, Scores
 from ..engine.graph import with_params
 from ..engine.registry import Registry
 from ..engine.spec import Pipeline
-from ..head.judge import judge
+from ..head.judge import Learn, judge
+from ..head.learn import Fit, learn
+from ..head.lesson import Lesson
 from ..store.project import Example, NewExample, Project
 from .classify import Head
 from .embedder import Embedder, Heard
@@ -44,6 +46,7 @@ class Tuned(msgspec.Struct, frozen=True):
     score_before: float
     score_after: float
     tried: int
+    dropped: int = 0  #: examples made by augmentation that did no good
 
 
 class Silenced(msgspec.Struct, frozen=True):
@@ -56,9 +59,9 @@ class Silenced(msgspec.Struct, frozen=True):
     strictness: float
 
 
-def score(examples: Iterable[Example], k: int, strictness: float) -> float:
+def score(examples: Iterable[Example], k: int, strictness: float, learned: Learn = learn) -> float:
     """Return how good settings are: right answers on held-out groups, and strangers turned away."""
-    found = judge(examples, k, None, strictness)["spaces"].values()
+    found = judge(examples, k, None, strictness, learned)["spaces"].values()
     total = sum(one["tested"] for one in found)
     if not total:
         raise InputError("nothing can be held out: teach every label by two people or takes")
@@ -72,6 +75,8 @@ def search(
 ) -> Tuned:
     """Try the grid on grouped folds, and keep what is convincingly better, as one step to undo.
 
+    So are the examples made by augmentation: when it is better without them, they are deleted.
+
     Raises:
         InputError: the pipeline has no head, or too little was taught to hold any of it out.
     """
@@ -81,18 +86,47 @@ def search(
     if spec is None:
         raise InputError(f"{pipeline.path} has no head (knn) to tune")
     examples, before = project.examples(), head_params(pipeline)
-    base = score(examples, before["k"], before["strictness"])
+    made = [one.id for one in examples if one.augmented_from is not None]
+    learned = _remembered()
+    base = score(examples, before["k"], before["strictness"], learned)
     best, best_score, tried = before, base + CONVINCING, 1
     for one in ParameterGrid(GRID):
-        found = score(examples, one["k"], one["strictness"])
+        found = score(examples, one["k"], one["strictness"], learned)
         tried += 1
         report()
         if found > best_score:
             best, best_score = dict(one), found
-    gained = best is not before
-    if gained:
-        project.set_settings({f"nodes.{spec.name}.{name}": best[name] for name in best})
-    return Tuned(before, dict(best), base, best_score if gained else base, tried)
+    dropped = False
+    if made:
+        own = [one for one in examples if one.augmented_from is None]
+        without = score(own, best["k"], best["strictness"])
+        tried += 1
+        # On top of what the grid gained, it must gain as convincingly itself.
+        dropped = without > best_score + (CONVINCING if best is not before else 0.0)
+        best_score = without if dropped else best_score
+    batch = uuid.uuid4().hex
+    if best is not before:
+        settings = {f"nodes.{spec.name}.{name}": best[name] for name in best}
+        project.set_settings(settings, batch=batch)
+    if dropped:
+        project.delete(made, batch=batch)
+    gained = best is not before or dropped
+    return Tuned(
+        before, dict(best), base, best_score if gained else base, tried, len(made) * dropped
+    )
+
+
+def _remembered() -> Learn:
+    """Return a `learn` that fits every lesson once: the strictness changes none."""
+    fits: dict[tuple[tuple[str, ...], int], Fit] = {}
+
+    def learned(lesson: Lesson, k: int) -> Fit:
+        key = lesson.ids, k
+        if key not in fits:
+            fits[key] = learn(lesson, k)
+        return fits[key]
+
+    return learned
 
 
 def silence(

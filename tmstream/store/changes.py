@@ -59,10 +59,10 @@ def replace(
     return ids, journal.record(db, "replace", summary, Patch(show=new, hide=old))
 
 
-def delete(db: sqlite3.Connection, ids: Sequence[str]) -> tuple[None, Change]:
+def delete(db: sqlite3.Connection, ids: Sequence[str], *, batch: str = "") -> tuple[None, Change]:
     """Hide examples; those already hidden stay so."""
     patch = Patch(hide=_seqs(db, ids))
-    return None, journal.record(db, "delete", f"deleted {many(len(patch.hide))}", patch)
+    return None, journal.record(db, "delete", f"deleted {many(len(patch.hide))}", patch, batch)
 
 
 def delete_label(db: sqlite3.Connection, label: str) -> tuple[None, Change]:

@@ -184,9 +184,9 @@ class Project:
         ready = self._ready(examples)
         return self._database.change(lambda db: changes.replace(db, space, ready))
 
-    def delete(self, ids: Sequence[str]) -> None:
+    def delete(self, ids: Sequence[str], *, batch: str = "") -> None:
         """Hide examples. `InputError` for an id never seen."""
-        self._database.change(lambda db: changes.delete(db, ids))
+        self._database.change(lambda db: changes.delete(db, ids, batch=batch))
 
     def rename_label(self, label: str, to: str) -> None:
         """Give a label another name; an existing name merges the two."""

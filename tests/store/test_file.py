@@ -18,11 +18,15 @@ from tmstream.store.project import NewExample, Project
 New = Callable[..., NewExample]
 
 
-def test_one_plain_file_soon_after_the_last_write(
-    tmp_path: Path, example: New, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def soon_emptied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the log of a project emptied as soon as it can be."""
     monkeypatch.setattr(database, "CHECKPOINT_AFTER_S", 0.0)
     monkeypatch.setattr(database, "POLL_S", 0.01)
+
+
+@pytest.mark.usefixtures("soon_emptied")
+def test_one_plain_file_soon_after_the_last_write(tmp_path: Path, example: New) -> None:
     with Project.open(tmp_path / "a.tms", create=True) as opened:
         opened.add([example(id="one")])
         wal = tmp_path / "a.tms-wal"
@@ -152,11 +156,10 @@ def test_nothing_is_taught_into_a_file_that_was_removed(project: Project, exampl
         project.add([example()])
 
 
+@pytest.mark.usefixtures("soon_emptied")
 def test_a_reader_elsewhere_only_delays_the_emptying_of_the_log(
-    tmp_path: Path, example: New, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, example: New
 ) -> None:
-    monkeypatch.setattr(database, "CHECKPOINT_AFTER_S", 0.0)
-    monkeypatch.setattr(database, "POLL_S", 0.01)
     with Project.open(tmp_path / "a.tms", create=True) as opened:
         opened.add([example(id="one")])
         wal = tmp_path / "a.tms-wal"

@@ -17,6 +17,7 @@ NAMED = 12
 
 if TYPE_CHECKING:
     from ..lab.embedder import Heard
+    from ..lab.lint import Finding
     from ..lab.teach import Tally
 
 
@@ -108,16 +109,21 @@ def teach(
             click.echo(f"{label}: {_said(tally)}")
         if total:
             click.echo(f"{path}: {total} examples (pipeline {read.path.name})")
+    _advise(skipped, silences)
+    useful = any(tally.taken or tally.known for tally in tallies.values())
+    if not useful:
+        click.echo("error: nothing could be taken", err=True)
+    return 0 if useful else 1
+
+
+def _advise(skipped: list[str], silences: list[Finding]) -> None:
+    """Tell what was passed over, and which takes had better not have been taught."""
     for line in skipped[:NAMED]:
         click.echo(f"skipped: {line}", err=True)
     if len(skipped) > NAMED:
         click.echo(f"skipped: and {len(skipped) - NAMED} more", err=True)
     for one in silences:
         click.echo(f"advice: {one.what}: {one.remedy}", err=True)
-    useful = any(tally.taken or tally.known for tally in tallies.values())
-    if not useful:
-        click.echo("error: nothing could be taken", err=True)
-    return 0 if useful else 1
 
 
 def _said(tally: Tally) -> str:

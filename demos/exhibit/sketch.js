@@ -24,7 +24,7 @@ function classTriggered(label, event) {
   const kind = max(0, tm.labels.indexOf(label));
   const place = plants.length;
   plants.push({
-    label, kind, born: frameCount, seed: floor(random(1e6)), confidence: event.confidence,
+    label, kind, born: millis(), seed: floor(random(1e6)), confidence: event.confidence,
     x: ((place % COLUMNS) + 0.5) / COLUMNS + random(-0.02, 0.02), y: place < COLUMNS ? 0.45 : 0.9,
   });
 }
@@ -59,7 +59,7 @@ function draw() {
 }
 
 function drawPlant(plant) {
-  const grown = constrain((frameCount - plant.born) / 130, 0, 1);
+  const grown = constrain((millis() - plant.born) / 2200, 0, 1);
   const long = min(width / COLUMNS, height * 0.36) * 0.3;
   randomSeed(plant.seed);
   push();

@@ -201,9 +201,13 @@ def test_hello_opens_a_flower_for_a_clap(stand: Stand, visit: Visit) -> None:
     assert page.complaints == []
 
 
-#: Watch the canvas for two seconds as a grid of lightness, and find the largest share of it that
-#: went up and down by a tenth more than three times within one second (WCAG 2.3.1, general flash).
-FLASHES = """() => new Promise((resolve) => {
+#: More than any demo shows while it waits.
+COLOURS = 13
+
+#: Watch the canvas as a grid of lightness, and find the largest share of it that went up and down
+#: by a tenth more than three times within one second (WCAG 2.3.1, general flash): for two seconds,
+#: or, where drawing is slow, until so many colours have been seen, at most twenty.
+FLASHES = """(wanted = 0) => new Promise((resolve) => {
   const [wide, high] = [16, 10];
   const small = new OffscreenCanvas(wide, high).getContext("2d", { willReadFrequently: true });
   const canvas = document.querySelector("canvas");
@@ -224,9 +228,9 @@ FLASHES = """() => new Promise((resolve) => {
       if ((light - one.extreme) * one.way > 0) one.extreme = light; // still on its way
       if (Math.abs(light - one.extreme) >= 0.1) { turns[i].push(now); one.way *= -1; one.extreme = light; }
     }
-    if (now < 2000) return requestAnimationFrame(look);
+    if (now < 2000 || (colours.size < wanted && now < 20000)) return requestAnimationFrame(look);
     let worst = 0;
-    for (const at of [0, 250, 500, 750, 1000]) {
+    for (let at = 0; at <= now - 1000; at += 250) {
       const share = turns.filter((times) => times.filter((t) => t >= at && t < at + 1000).length > 6).length / turns.length;
       worst = Math.max(worst, share);
     }
@@ -260,8 +264,8 @@ def test_every_demo_plays_its_take_offline(demo: str, stand: Stand, visit: Visit
     page.wait_for_function(
         "typeof tm !== 'undefined' && tm && tm.source === 'take' && frameCount > 5"
     )
-    seen = page.evaluate(FLASHES)
-    assert seen["colours"] > 12, "an empty canvas"
+    seen = page.evaluate(FLASHES, COLOURS)
+    assert seen["colours"] >= COLOURS, "an empty canvas"
     assert seen["worst"] < 0.25, "it flashes"
     assert (
         page.evaluate(

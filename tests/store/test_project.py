@@ -251,3 +251,29 @@ def test_what_is_told_is_about_living_examples(project: Project, example: New) -
     assert told[-1].relabelled == {"here": "snap"}
     project.add([example(id="here")], settings={"pipeline": "sound"})
     assert project.settings() == {}, "nothing was added, so nothing is kept with it"
+
+
+def test_what_was_augmented_goes_where_its_parent_goes(project: Project, example: New) -> None:
+    project.add([example(id="a"), example("snap", id="b"), example("wave", id="lone")])
+    project.add([example(augmented_from="a", id="a1"), example("snap", augmented_from="b", id="b1")])
+    project.add([example(augmented_from="a1", id="a2")])
+    heard: list[Change] = []
+    project.subscribe(heard.append)
+
+    def labels() -> dict[str, str]:
+        return {one.id: one.label for one in project.examples()}
+
+    before = labels()
+    project.delete(["a"])
+    assert set(heard[-1].removed) == {"a", "a1", "a2"}
+    assert labels() == {"b": "snap", "b1": "snap", "lone": "wave"}
+    assert project.undo() == "deleted 3 examples"
+    assert labels() == before
+    project.delete(["a1"])
+    assert labels().keys() == before.keys() - {"a1", "a2"}, "a variant may go alone"
+    project.relabel(["a", "b"], "tap")
+    assert labels() == {"a": "tap", "b": "tap", "b1": "tap", "lone": "wave"}
+    assert heard[-1].relabelled == {"a": "tap", "b": "tap", "b1": "tap"}
+    project.undo()
+    project.undo()
+    assert labels() == before

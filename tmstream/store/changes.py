@@ -60,8 +60,8 @@ def replace(
 
 
 def delete(db: sqlite3.Connection, ids: Sequence[str], *, batch: str = "") -> tuple[None, Change]:
-    """Hide examples; those already hidden stay so."""
-    patch = Patch(hide=_seqs(db, ids))
+    """Hide examples, and what was augmented from them; those already hidden stay so."""
+    patch = Patch(hide=_family(db, ids))
     return None, journal.record(db, "delete", f"deleted {many(len(patch.hide))}", patch, batch)
 
 
@@ -83,10 +83,10 @@ def rename_label(db: sqlite3.Connection, label: str, to: str) -> tuple[None, Cha
 
 
 def relabel(db: sqlite3.Connection, ids: Sequence[str], label: str) -> tuple[None, Change]:
-    """Move examples to a label, new or known."""
+    """Move examples, and what was augmented from them, to a label, new or known."""
     label = checked_text(label, "label")
-    patch = Patch(labels={label: _seqs(db, ids)})
-    summary = f"moved {many(len(set(ids)))} to {quoted(label)}"
+    patch = Patch(labels={label: _family(db, ids)})
+    summary = f"moved {many(len(patch.labels[label]))} to {quoted(label)}"
     return None, journal.record(db, "relabel", summary, patch)
 
 
@@ -130,14 +130,18 @@ def restore(db: sqlite3.Connection, name: str) -> tuple[None, Change]:
     return None, journal.restore(db, row[1], f"restored {quoted(name)}")
 
 
-def _seqs(db: sqlite3.Connection, ids: Sequence[str]) -> list[int]:
+def _family(db: sqlite3.Connection, ids: Sequence[str]) -> list[int]:
+    """Return the rows of ``ids``, and of what was augmented from them and lives: as one, they go.
+
+    A variant that outlived its parent would go on voting for what somebody took back.
+    """
     found = []
     for one in ids:
         row = db.execute("SELECT seq FROM example WHERE id = ?", (one,)).fetchone()
         if row is None:
             raise InputError(f"there is no example {one!r}")
         found.append(row[0])
-    return found
+    return [*dict.fromkeys(found), *sorted(rows.made_from(db, found).difference(found))]
 
 
 def _labelled(db: sqlite3.Connection, label: str) -> list[int]:

@@ -127,17 +127,7 @@ def _rows(db: sqlite3.Connection, what: Target) -> set[int]:
         found = db.execute("SELECT seq FROM example WHERE label = ?", (what.label,))
     else:
         found = db.execute("SELECT seq FROM example WHERE created_us < ?", (what.before_us,))
-    gone = {seq for (seq,) in found}
-    while True:
-        children = db.execute(
-            "SELECT c.seq FROM example c JOIN example p ON c.augmented_from = p.id "
-            "WHERE p.seq IN (SELECT value FROM json_each(?))",
-            (rows.numbers(gone),),
-        )
-        more = {seq for (seq,) in children} - gone
-        if not more:
-            return gone
-        gone |= more
+    return rows.made_from(db, (seq for (seq,) in found), hidden=True)
 
 
 def _scrub_journal(db: sqlite3.Connection, gone: set[int], what: Target) -> int:

@@ -185,7 +185,7 @@ class Project:
         return self._database.change(lambda db: changes.replace(db, space, ready))
 
     def delete(self, ids: Sequence[str], *, batch: str = "") -> None:
-        """Hide examples. `InputError` for an id never seen."""
+        """Hide examples, and what was augmented from them. `InputError` for an id never seen."""
         self._database.change(lambda db: changes.delete(db, ids, batch=batch))
 
     def rename_label(self, label: str, to: str) -> None:
@@ -197,7 +197,7 @@ class Project:
         self._database.change(lambda db: changes.delete_label(db, label))
 
     def relabel(self, ids: Sequence[str], label: str) -> None:
-        """Move examples to a label, new or known."""
+        """Move examples, and what was augmented from them, to a label, new or known."""
         self._database.change(lambda db: changes.relabel(db, ids, label))
 
     def set_settings(self, settings: Mapping[str, Any], *, batch: str = "") -> None:

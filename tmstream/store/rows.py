@@ -93,6 +93,21 @@ def numbers(rows: Iterable[int]) -> str:
     return msgspec.json.encode(list(rows)).decode()
 
 
+def made_from(db: sqlite3.Connection, seqs: Iterable[int], *, hidden: bool = False) -> set[int]:
+    """Return ``seqs`` with all that was augmented from them, of hidden ones too if asked for."""
+    found = set(seqs)
+    while True:
+        children = db.execute(
+            "SELECT seq FROM example WHERE alive >= ? AND augmented_from IN "
+            "(SELECT id FROM example WHERE seq IN (SELECT value FROM json_each(?)))",
+            (int(not hidden), numbers(found)),
+        )
+        more = {seq for (seq,) in children} - found
+        if not more:
+            return found
+        found |= more
+
+
 def check_vector(data: bytes | None, crc: int) -> None:
     """Raise `Damaged` unless ``data`` is the vector that was written."""
     if not isinstance(data, bytes) or zlib.crc32(data) != crc:

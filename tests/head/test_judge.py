@@ -6,9 +6,12 @@ import json
 
 import msgspec
 import numpy as np
+import pytest
 
-from tmstream.head.judge import NONE, _advice, judge, judge_lesson
-from tmstream.head.lesson import lesson_of
+from tmstream.head.advice import advise
+from tmstream.head.judge import NONE, judge, judge_lesson
+from tmstream.head.learn import Fit, learn
+from tmstream.head.lesson import Lesson, lesson_of
 from tmstream.head.scratch import Scratch
 from tmstream.store.project import NewExample
 
@@ -52,7 +55,31 @@ def test_two_labels_for_one_thing_overlap() -> None:
         for i, e in enumerate(taught(1, 8, people=4))
     ]
     report = judge(examples([*taught(2, 8, people=4), *same]))
-    assert any("clap" in line and "slap" in line and "overlap" in line for line in report["advice"])
+    (one,) = [one for one in report["advised"] if one["kind"] == "overlap"]
+    assert sorted(one["labels"]) == ["clap", "slap"]
+    assert one["labels"][0] in one["remedy"], "the one to teach comes first"
+    assert f"audio: {one['what']}: {one['remedy']}" in report["advice"]
+
+
+def test_judging_says_how_far_it_is_and_can_be_broken_off() -> None:
+    told: list[tuple[int, int]] = []
+    new = examples(taught(3, 4, people=4))
+    judge(new, progress=lambda *step: told.append(step))
+    assert told == [(done, 8) for done in range(9)], "four people, the whole, three strangers"
+    fitted = 0
+
+    def learned(lesson: Lesson, k: int) -> Fit:
+        nonlocal fitted
+        fitted += 1
+        return learn(lesson, k)
+
+    def stop(done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        judge(new, learned=learned, progress=stop)
+    assert fitted == 2
 
 
 def test_a_person_unlike_the_others_shows_as_a_gap() -> None:
@@ -96,8 +123,11 @@ def test_hard_negatives_are_not_taken_for_examples() -> None:
 def test_a_weak_label_is_named_though_it_overlaps_with_no_single_other() -> None:
     lesson = lesson_of(examples(taught(4, 8, people=4)))
     report = judge_lesson(lesson, 5, 0.5)
-    assert _advice(lesson, report) == []
+    assert advise(lesson, report, NONE) == []
     report["confusion"]["matrix"][0] = [5, 1, 1, 1, 0]
     report["labels"]["clap"]["recall"] = 5 / 8
-    (line,) = _advice(lesson, report)
-    assert line == "clap is recognised 62% of the time, else mostly hum: teach 4 more of clap"
+    (one,) = advise(lesson, report, NONE)
+    assert str(one) == (
+        "audio: clap is recognised 62% of the time, else mostly hum: teach 4 more of clap"
+    )
+    assert (one.kind, one.labels) == ("weak", ["clap"])

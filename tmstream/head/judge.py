@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
+import msgspec
 import numpy as np
 
 from ..core.packet import Float32
 from ..store.project import Example
+from .advice import NOTHING, Advice, advise
 from .learn import Fit, compared, learn, noise_in
 from .lesson import Codes, Lesson, Mask, folds, lesson_of
 from .openset import OPPOSITE, area
@@ -21,15 +23,9 @@ MAX_FOLDS = 10
 MAX_STRANGERS = 12
 #: Column of the confusion matrix for "none of the above".
 NONE = "(none)"
-#: Two labels overlap when this share of their examples is taken for the other.
-OVERLAP = 0.12
-#: A label recognised less often than this is weak, whatever it is taken for.
-WEAK = 0.75
-#: Held-out groups recognised this much worse than known ones: too few different people or rooms.
-GAP = 0.15
-ENOUGH_TAKES = 5
 
 Learn: TypeAlias = Callable[[Lesson, int], Fit]
+Progress: TypeAlias = Callable[[int, int], object]
 
 
 class Answers:
@@ -61,23 +57,38 @@ def judge(
     group: str | None = None,
     strictness: float = 0.5,
     learned: Learn = learn,
+    progress: Progress = lambda done, total: None,
 ) -> dict[str, Any]:
     """Return the judgement of every space and advice in words, as plain data.
 
     ``group`` names the column that is never split between teaching and testing; by default the
-    person (or speaker, fold ...), else the take. ``learned`` fits a lesson.
+    person (or speaker, fold ...), else the take. ``learned`` fits a lesson; ``progress`` is told
+    how many of how many are fitted, before each: what it raises ends the judgement.
     """
-    spaces, advice = {}, []
-    for space, taught in by_space(examples).items():
-        lesson = lesson_of(taught, group)
-        if not len(lesson.codes):
-            continue
-        report = judge_lesson(lesson, k, strictness, learned)
-        spaces[space] = report
-        advice += [f"{space}: {line}" for line in _advice(lesson, report)]
-    if not spaces:
-        advice.append("nothing was taught yet: record a label, or `tmstream teach` a folder")
-    return {"k": k, "strictness": strictness, "group": group, "spaces": spaces, "advice": advice}
+    lessons = [lesson_of(taught, group) for taught in by_space(examples).values()]
+    lessons = [lesson for lesson in lessons if len(lesson.codes)]
+    total, done = sum(map(_fits, lessons)), 0
+
+    def counted(lesson: Lesson, k: int) -> Fit:
+        nonlocal done
+        progress(done, total)
+        done += 1
+        return learned(lesson, k)
+
+    spaces: dict[str, Any] = {}
+    advice: list[Advice] = [] if lessons else [NOTHING]
+    for lesson in lessons:
+        report = spaces[lesson.space] = judge_lesson(lesson, k, strictness, counted)
+        advice += advise(lesson, report, NONE)
+    progress(total, total)
+    return {
+        "k": k,
+        "strictness": strictness,
+        "group": group,
+        "spaces": spaces,
+        "advice": [str(one) for one in advice],
+        "advised": msgspec.to_builtins(advice),
+    }
 
 
 def judge_lesson(
@@ -114,6 +125,13 @@ def judge_lesson(
         "labels": _per_label(labels, matrix, lesson),
         "open_set": _open_set(lesson, k, strictness, learned),
     }
+
+
+def _fits(lesson: Lesson) -> int:
+    """Return how often a lesson is fitted at most: a fold, the whole, a stranger at a time."""
+    folded = sum(1 for _ in folds(_apart(lesson), MAX_FOLDS))
+    labels = len(lesson.labels)
+    return folded + 1 + (min(labels, MAX_STRANGERS) if labels > 1 else 0)
 
 
 def _apart(lesson: Lesson) -> Codes:
@@ -181,51 +199,3 @@ def _open_set(lesson: Lesson, k: int, strictness: float, learned: Learn) -> dict
         "strangers_rejected": float((far > 1).mean()),
         "members_lost": float((near > 1).mean()),
     }
-
-
-def _advice(lesson: Lesson, report: dict[str, Any]) -> list[str]:
-    """Return what to do, most useful first."""
-    lines = []
-    overlapping: set[str] = set()
-    labels, matrix = list(lesson.labels), np.array(report["confusion"]["matrix"])
-    for a in range(len(labels)):
-        for b in range(a + 1, len(labels)):
-            mixed_up = int(matrix[a, b] + matrix[b, a])
-            tested = int(matrix[a].sum() + matrix[b].sum())
-            if mixed_up >= 2 and mixed_up > OVERLAP * tested:
-                weak = labels[a] if matrix[a, b] >= matrix[b, a] else labels[b]
-                overlapping |= {labels[a], labels[b]}
-                lines.append(
-                    f"{labels[a]} and {labels[b]} overlap ({mixed_up} of {tested} confused): "
-                    f"teach {ENOUGH_TAKES - 1} more of {weak}"
-                )
-    for label, one in report["labels"].items():
-        if one["takes"] < ENOUGH_TAKES:
-            lines.append(
-                f"{label} has {one['takes']} take{'s' * (one['takes'] != 1)}: "
-                f"teach {ENOUGH_TAKES - one['takes']} more"
-            )
-        elif one["rejected"] is not None and one["rejected"] > GAP:
-            lines.append(
-                f"{label} is turned away {one['rejected']:.0%} of the time: teach it "
-                "more variously, or lower the strictness"
-            )
-        elif one["recall"] is not None and one["recall"] < WEAK and label not in overlapping:
-            row = matrix[labels.index(label)].copy()
-            row[labels.index(label)] = 0
-            lines.append(
-                f"{label} is recognised {one['recall']:.0%} of the time, else mostly "
-                f"{[*labels, NONE][int(row.argmax())]}: teach {ENOUGH_TAKES - 1} more of {label}"
-            )
-    if report["groups"] < 2:
-        lines.append(
-            "all of it is of one person or group: judged by other takes of the same; others may be "
-            "recognised less, so let somebody else teach too"
-        )
-    known, held_out = report["known_groups_accuracy"], report["accuracy"]
-    if known is not None and held_out is not None and known - held_out > GAP:
-        lines.append(
-            f"people or takes that taught are recognised {known:.0%}, others {held_out:.0%}: "
-            "teach with more different ones"
-        )
-    return lines

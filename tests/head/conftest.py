@@ -13,6 +13,7 @@ import pytest
 from tmstream.core.packet import Audio, Packet
 from tmstream.core.services import Embedders
 from tmstream.head.knn import Knn
+from tmstream.server.jobs import Jobs
 from tmstream.store.history import History
 from tmstream.store.project import Project
 from tmstream.testing import FakeServices, feed
@@ -28,7 +29,8 @@ class Stage:
         self.history, self.embedders = History(), Embedders("sound")
         for space in ("audio", "body.upper"):
             self.embedders.expect(space)
-        services = [self.history, self.embedders, *([self.project] if self.project else [])]
+        self.jobs = Jobs()
+        services = [self.history, self.embedders, self.jobs, *([self.project] if self.project else [])]
         self.services = FakeServices(*services, node="head", sources=("mic",))
         self.node = Knn()
         self.node.open(self.services)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import threading
 
 import pytest
 
 from tmstream.core import messages as m
 from tmstream.core.errors import InputError
+from tmstream.head import desk
 from tmstream.head.desk import COMMANDS
+from tmstream.head.judge import Progress
 from tmstream.testing import feed
 
 from .conftest import Stage
@@ -192,6 +196,57 @@ def test_it_judges_itself(stage: Stage) -> None:
     assert strict["accuracy"] < 1.0
 
 
+def test_judging_in_the_background_says_how_far_it_is(stage: Stage) -> None:
+    stage.project.add(taught(3, 6, people=3))
+
+    async def go() -> None:
+        command = m.Evaluate(id=1, background=True)
+        started = await stage.node.handle(command)
+        assert await stage.node.handle(command) == started, "nothing has changed"
+        await asyncio.wait(list(stage.jobs._tasks.values()))
+        found = await stage.jobs.handle(m.Job(id=2, job=started["job"]))
+        assert (found["state"], found["done"], found["total"]) == ("done", 7, 7)
+        assert found["result"] == await stage.node.handle(m.Evaluate(id=3))
+        await asyncio.to_thread(stage.project.delete, ["audio-0-000"])
+        assert await stage.node.handle(command) != started
+        await stage.jobs.close()
+
+    asyncio.run(go())
+
+
+def test_a_judgement_that_is_stopped_fits_no_further(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.project.add(taught(3, 6, people=3))
+    at_work, go_on, ended = (threading.Event() for _ in range(3))
+    steps: list[int] = []
+
+    def slow(*args: object, progress: Progress, **more: object) -> dict[str, object]:
+        try:
+            for done in range(3):
+                progress(done, 3)
+                steps.append(done)
+                at_work.set()
+                assert go_on.wait(10)
+        finally:
+            ended.set()
+        return {}
+
+    monkeypatch.setattr(desk, "judge", slow)
+
+    async def go() -> None:
+        started = await stage.node.handle(m.Evaluate(id=1, background=True))
+        assert await asyncio.to_thread(at_work.wait, 10)
+        stopped = await stage.jobs.handle(m.StopJob(id=2, job=started["job"]))
+        assert stopped["state"] == "stopped"
+        await asyncio.wait(list(stage.jobs._tasks.values()))
+        go_on.set()
+        assert await asyncio.to_thread(ended.wait, 10)
+
+    asyncio.run(go())
+    assert steps == [0]
+
+
 def test_wrong_commands_say_why(stage: Stage) -> None:
     for command in (m.RecordStop(id=1), m.RecordStart(id=2, label="  "), m.Mark(id=3, label="x"),
                     m.RecordStart(id=4, label="x", seconds=-1), m.Mark(id=5, label="x", seconds=900),
@@ -223,7 +278,7 @@ def test_without_a_project_it_teaches_in_memory() -> None:
 
 def test_every_command_of_the_head_has_a_handler() -> None:
     door = {"Auth", "Subscribe", "Ping", "Set", "Simulate", "AllowOrigin", "NewCode", "ViewerLink"}
-    files = {"Upload", "TeachFiles", "Export", "Calibrate", "Lint", "Job"}
+    files = {"Upload", "TeachFiles", "Export", "Calibrate", "Lint", "Job", "StopJob"}
     others = door | files | {"Restart"}
     kinds = {kind.__name__ for kind in m.ClientMessage.__args__}  # type: ignore[attr-defined]
     assert {kind.__name__ for kind in COMMANDS} >= kinds - others

@@ -23,6 +23,7 @@ from tmstream.engine.registry import Registry
 from tmstream.engine.spec import Pipeline
 from tmstream.lab import errand, workbench
 from tmstream.lab.workbench import Workbench
+from tmstream.server.jobs import Jobs
 from tmstream.server.uploads import PIECE, Uploads
 from tmstream.store.history import History
 from tmstream.store.project import Project
@@ -43,7 +44,8 @@ class Bench:
         self.project, self.uploads, self.history = project, Uploads(), History()
         self.clock = MonotonicClock()
         graph = build(pipeline, registry)
-        self.bench = Workbench(graph, project, self.history, self.uploads, self.clock)
+        self.jobs = Jobs()
+        self.bench = Workbench(graph, project, self.history, self.uploads, self.clock, self.jobs)
 
     async def send(self, name: str, data: bytes, label: str | None = None) -> int:
         told = await self.bench.handle(m.Upload(id=1, name=name, bytes=len(data), label=label))
@@ -54,7 +56,7 @@ class Bench:
 
     async def ended(self, started: dict[str, Any]) -> dict[str, Any]:
         while True:
-            job: dict[str, Any] = await self.bench.handle(m.Job(id=1, job=started["job"]))
+            job: dict[str, Any] = await self.jobs.handle(m.Job(id=1, job=started["job"]))
             if job["state"] != "running":
                 return job
             await asyncio.sleep(0.02)
@@ -76,7 +78,7 @@ def do(pipeline: Pipeline, registry: Registry, project: Project) -> Do:
                 await work(bench)
             finally:
                 folder = bench.uploads.folder
-                await bench.bench.close()
+                await bench.jobs.close()
                 bench.uploads.close()
                 assert not folder.exists()
 
@@ -211,7 +213,7 @@ def test_locked_and_busy_are_said(do: Do, project: Project) -> None:
             await bench.bench.handle(m.Export(id=1))
         assert (await bench.ended(started))["state"] == "done"
         with pytest.raises(InputError, match="no job 99"):
-            await bench.bench.handle(m.Job(id=1, job=99))
+            await bench.jobs.handle(m.Job(id=1, job=99))
 
     do(work)
 

@@ -103,9 +103,11 @@ class House:
         """Serve and run; return the exit status."""
         from ..engine.run import run
         from ..lab.workbench import Workbench
+        from ..server.jobs import Jobs
 
+        jobs = Jobs()
         services: list[object] = [
-            self._commands, self._embedders, self._history, self._info
+            self._commands, self._embedders, self._history, self._info, jobs
         ]  # fmt: skip
         if self._project is not None:
             services.append(self._project)
@@ -113,10 +115,10 @@ class House:
             self._hub = self._make_hub()
             services.append(self._hub)
         self._greet()
-        workbench = None
+        self._commands.route(jobs.handles, jobs.handle)
         if self._hub is not None and self._project is not None:
             workbench = Workbench(
-                self._graph, self._project, self._history, self._hub.uploads, self._hub.clock
+                self._graph, self._project, self._history, self._hub.uploads, self._hub.clock, jobs
             )
             self._commands.route(workbench.handles, workbench.handle)
         stop = asyncio.Event()
@@ -129,8 +131,7 @@ class House:
                 asyncio.get_running_loop().call_later(self._wishes.seconds, stop.set)
             await run(self._graph, services, stop=stop)
         finally:
-            if workbench is not None:
-                await workbench.close()
+            await jobs.close()
             if self._hub is not None and listening:
                 await self._hub.stop()
         return ending.status

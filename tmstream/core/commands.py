@@ -128,9 +128,13 @@ class Set(Command, frozen=True, tag="set"):
 
 
 class Evaluate(Command, frozen=True, tag="evaluate"):
-    """Judge the project by leave-one-group-out."""
+    """Judge the project by leave-one-group-out.
+
+    With ``background`` it answers with a job, which has the judgement as its result.
+    """
 
     group: str | None = None
+    background: bool = False
 
 
 class Neighbours(Command, frozen=True, tag="neighbours"):
@@ -218,6 +222,12 @@ class Job(Command, frozen=True, tag="job"):
     job: int
 
 
+class StopJob(Command, frozen=True, tag="stop_job"):
+    """Stop a job that changes nothing; answers with how far it came."""
+
+    job: int
+
+
 class Restart(Command, frozen=True, tag="restart"):
     """End the engine, where somebody (systemd ...) starts it again."""
 
@@ -256,5 +266,6 @@ ClientMessage: TypeAlias = (
     | Calibrate
     | Lint
     | Job
+    | StopJob
     | Restart
 )

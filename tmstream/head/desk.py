@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import difflib
+import threading
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,6 +20,7 @@ from ..core import messages
 from ..core.errors import InputError
 from ..core.packet import Neighbour
 from ..core.services import Embedders, Services
+from ..server.jobs import Job, Jobs
 from ..store.history import History
 from ..store.project import Example, Project
 from ..store.records import checked_text
@@ -25,6 +28,7 @@ from .booth import Booth
 from .judge import judge
 from .memory import Memory
 from .scratch import Scratch
+from .state import fingerprint
 
 Receipts = Mapping[int, tuple[Neighbour, ...]]
 Handler = Callable[["Desk", Any], Awaitable[Any]]
@@ -38,6 +42,7 @@ class Desk:
         self.booth = Booth(book, history, services.clock, services.find(Embedders))
         self._book, self._memory, self._receipts = book, memory, receipts
         self._k, self._strictness = 5, 0.5
+        self._services = services
 
     async def handle(self, command: Any, *, k: int, strictness: float) -> Any:
         """Return the result of a command, plain data; `InputError` when it is refused."""
@@ -140,7 +145,12 @@ class Desk:
         """Judge the project by examples of groups that did not teach, as strictly as it answers."""
         k, strictness = self._k, self._strictness
         examples = await asyncio.to_thread(self._book.examples)
-        return await asyncio.to_thread(judge, examples, k, command.group, strictness)
+        if not command.background:
+            return await asyncio.to_thread(judge, examples, k, command.group, strictness)
+        key = await asyncio.to_thread(fingerprint, examples, k)
+        key += f" {strictness} {command.group}"
+        work = partial(_judge, examples, k, command.group, strictness)
+        return self._services.get(Jobs).look("judging", work, key)
 
     async def neighbours(self, command: messages.Neighbours) -> list[dict[str, Any]]:
         """Return the examples that voted for an answer, nearest first."""
@@ -183,6 +193,27 @@ class Desk:
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 raise InputError(f"there is no label {label!r}{hint}")
         return wanted
+
+
+class _Stopped(Exception):
+    """Ends a judgement that nobody waits for."""
+
+
+async def _judge(
+    examples: list[Example], k: int, group: str | None, strictness: float, job: Job
+) -> dict[str, Any]:
+    """Judge in a thread, which ends soon after this is cancelled."""
+    stopped = threading.Event()
+
+    def step(done: int, total: int) -> None:
+        if stopped.is_set():
+            raise _Stopped
+        job.done, job.total = done, total
+
+    try:
+        return await asyncio.to_thread(judge, examples, k, group, strictness, progress=step)
+    finally:
+        stopped.set()
 
 
 def _plain(one: Example) -> dict[str, Any]:

@@ -19,12 +19,12 @@ from ..core.errors import InputError, TmstreamError
 from ..engine.registry import Registry
 from ..engine.settings import with_journal
 from ..engine.spec import Pipeline
+from ..server.jobs import Job
 from ..server.uploads import File
 from ..store import exchange
 from ..store.project import Project
 from ..store.records import checked_text
 from . import choice, errand
-from .jobs import Job
 from .samples import Sample, kind_of
 from .unpack import Left, is_export, unpack
 

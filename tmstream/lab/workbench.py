@@ -23,6 +23,7 @@ from ..core.packet import Audio
 from ..engine.graph import Graph
 from ..engine.registry import Registry
 from ..engine.settings import with_journal
+from ..server.jobs import Job, Jobs
 from ..server.uploads import MOST_DOWNLOAD_BYTES, Uploads
 from ..store import exchange
 from ..store.history import SECONDS as HISTORY_S
@@ -31,7 +32,6 @@ from ..store.project import Project
 from ..store.records import checked_text
 from .dropped import PROJECT_ENDING, teach_dropped
 from .head import head_of
-from .jobs import Job, Jobs
 from .lint import lint
 from .samples import Sample
 from .tune import Silenced, silence
@@ -43,15 +43,16 @@ class Workbench:
     """Answers the studio's commands on files and rooms; runs on the loop."""
 
     handles: ClassVar[tuple[type, ...]] = (
-        m.Upload, m.TeachFiles, m.Export, m.Calibrate, m.Lint, m.Job
+        m.Upload, m.TeachFiles, m.Export, m.Calibrate, m.Lint
     )  # fmt: skip
 
     def __init__(
-        self, graph: Graph, project: Project, history: History, uploads: Uploads, clock: Clock
-    ) -> None:
+        self, graph: Graph, project: Project, history: History, uploads: Uploads, clock: Clock,
+        jobs: Jobs,
+    ) -> None:  # fmt: skip
         self._graph, self._project, self._history = graph, project, history
         self._uploads, self._clock = uploads, clock
-        self._jobs = Jobs()
+        self._jobs = jobs
 
     async def handle(self, command: Any) -> Any:
         """Return the result of a command, plain data; `InputError` when it is refused."""
@@ -70,13 +71,7 @@ class Workbench:
                 # What overlaps is in the judgement, which the studio has asked for already.
                 found = await asyncio.to_thread(partial(lint, self._project, overlaps=False))
                 return msgspec.to_builtins(found)
-            case m.Job():
-                return self._jobs.look(command.job)
         raise InputError(f"not for the workbench: {type(command).__name__}")
-
-    async def close(self) -> None:
-        """Break off the job under way."""
-        await self._jobs.close()
 
     def _must_be_free(self) -> None:
         if self._project.setting("locked"):

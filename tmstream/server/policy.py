@@ -56,6 +56,7 @@ ROLES: dict[type, Role] = {
     m.Calibrate: "control",
     m.Lint: "control",
     m.Job: "control",
+    m.StopJob: "control",
 }
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\]")

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tests.lab.conftest import RATE_HZ, sound
+from tmstream.head.judge import judge
 from tmstream.lab.lint import Finding, lint
 from tmstream.store.clips import from_audio
 from tmstream.store.project import NewExample, Project
@@ -105,3 +106,30 @@ def test_silence_needs_no_teaching(project: Project) -> None:
 def test_one_person_only(project: Project) -> None:
     project.add([one for one in healthy() if one.person == "bo"])
     assert found(project, "one person")
+
+
+def test_labels_that_overlap_as_strictly_as_the_project_answers(project: Project) -> None:
+    project.add(healthy())
+    project.add([example("snap", f"snap {i}", near="clap", person="ab"[i % 2]) for i in range(8)])
+    (one,) = found(project, "overlap")
+    assert one.label in ("clap", "snap")
+    assert one.what.startswith("clap and snap overlap (")
+    assert one.remedy == f"teach 4 more of {one.label}"
+    told: list[tuple[int, int]] = []
+    lint(project, progress=lambda *step: told.append(step))
+    assert told[0][0] == 0
+    assert told[-1] == (told[0][1], told[0][1])
+    # What is turned away is not mixed up.
+    usual = judge(project.examples(), k=5)["advised"]
+    strict = judge(project.examples(), k=3, strictness=1.0)["advised"]
+    assert usual[0]["what"] != strict[0]["what"]
+    project.set_settings({"pipeline": "sound", "nodes.head.k": 3, "nodes.head.strictness": 1.0})
+    wanted = [one["what"] for one in strict if one["kind"] == "overlap"]
+    assert [one.what for one in found(project, "overlap")] == wanted
+
+
+def test_a_label_called_overlap_is_no_fault(project: Project) -> None:
+    new = [one for one in healthy() if one.label == "clap" or one.take < "hum 3"]
+    project.add([msgspec.structs.replace(one, label=f"{one.label} overlap") for one in new])
+    assert "clap overlap" in project.labels()
+    assert found(project, "overlap") == []

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ._progress import busy
+from ._progress import steps
 from ._project import json_option, opened, project_argument, tell_foreign
 
 
@@ -45,8 +45,8 @@ def evaluate(project: Path, group: str | None, picture: Path | None, as_json: bo
     if group is not None and not any(_has(one, group) for one in examples):
         known = sorted({name for one in examples for name in one.groups})
         raise InputError(f"no example has {group!r}; known columns: {', '.join(known) or 'none'}")
-    with busy("judging"):
-        report = judge(examples, params["k"], group, params["strictness"])
+    with steps("judging") as step:
+        report = judge(examples, params["k"], group, params["strictness"], progress=step)
     if as_json:
         click.echo(msgspec.json.encode(report))
     else:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ._progress import busy
+from ._progress import steps
 from ._project import json_option, opened, project_argument
 
 
@@ -23,8 +23,8 @@ def lint(project: Path, as_json: bool) -> None:
 
     from ..lab.lint import lint as find
 
-    with opened(project) as book, busy("looking"):
-        findings = find(book)
+    with opened(project) as book, steps("judging") as step:
+        findings = find(book, progress=step)
     if as_json:
         click.echo(msgspec.json.encode(findings))
         return

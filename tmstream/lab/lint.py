@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import InputError
-from ..head.judge import judge
+from ..head.judge import Progress, judge
 from ..store.clips import to_landmarks
 from ..store.project import LANDMARKS, Example, Project
+from .head import params_of
 
 #: A take is taken for mislabelled when so many of its nearest other takes ...
 NEAREST = 5
@@ -49,8 +50,17 @@ class Finding(msgspec.Struct, frozen=True):
     examples: list[str] = []  #: ids
 
 
-def lint(project: Project, *, overlaps: bool = True) -> list[Finding]:
-    """Return what is wrong, most harmful first; ``overlaps`` takes as long as judging does."""
+def lint(
+    project: Project,
+    *,
+    overlaps: bool = True,
+    progress: Progress = lambda done, total: None,
+) -> list[Finding]:
+    """Return what is wrong, most harmful first.
+
+    ``overlaps`` takes as long as judging does, as strictly as the project answers; ``progress`` is
+    told how far that is.
+    """
     examples = [one for one in project.examples() if not one.negative]
     own = [one for one in examples if one.augmented_from is None]
     found: list[Finding] = []
@@ -65,12 +75,13 @@ def lint(project: Project, *, overlaps: bool = True) -> list[Finding]:
     found += _amounts(own)
     found += _people(own)
     found += taught_silences(own)
-    advice = judge(examples)["advice"] if overlaps else []
-    found += [
-        Finding("overlap", "", line.partition(": ")[2], "see `tmstream evaluate` for the numbers")
-        for line in advice
-        if "overlap" in line
-    ]
+    if overlaps:
+        judged = judge(examples, **params_of(project), progress=progress)
+        found += [
+            Finding("overlap", one["labels"][0], one["what"], one["remedy"])
+            for one in judged["advised"]
+            if one["kind"] == "overlap"
+        ]
     return found
 
 

@@ -18,7 +18,7 @@ from tests.lab.conftest import RATE_HZ, sound
 from tmstream.store import backups
 from tmstream.store.project import NewExample, Project
 
-READERS = ("info", "lint", "evaluate", "undo", "redo", "snapshots", "tune", "reembed")
+READERS = ("info", "lint", "evaluate", "undo", "redo", "snapshots", "tune", "reembed", "augment")
 
 
 @pytest.fixture

@@ -94,6 +94,37 @@ def test_erase_asks_and_is_for_good(tmstream: Callable, taught: Path) -> None:
     assert "hum" not in counts(tmstream, taught)["labels"]
 
 
+def test_variants_are_switched_label_by_label(
+    tmstream: Callable, taught: Path, sounds: Path, tmp_path: Path
+) -> None:
+    before = counts(tmstream, taught)["examples"]
+    ran = tmstream("augment", taught, "--label", "clap")
+    assert ran.status == 0, ran.err
+    made = counts(tmstream, taught)["examples"] - before
+    assert ran.out == f"clap: {made} variants of 4 clips\n"
+    assert "making variants" in ran.err
+    again = tmstream("augment", taught, "--label", "clap", "--label", "hum", "--json")
+    told = json.loads(again.out)
+    assert (told["clap"]["known"], told["clap"]["variants"], told["hum"]["clips"]) == (4, 0, 4)
+    ran = tmstream("augment", taught, "--label", "clap", "--off")
+    assert ran.out == f"clap: {made} variants deleted\n"
+    assert counts(tmstream, taught)["examples"] == before + told["hum"]["variants"]
+    tmstream("undo", taught)
+    tmstream("undo", taught)
+    tmstream("undo", taught)
+    assert counts(tmstream, taught)["examples"] == before
+    assert "no label 'clop'; did you mean 'clap'" in tmstream(
+        "augment", taught, "--label", "clop"
+    ).err  # fmt: skip
+
+    new = tmp_path / "new.tms"
+    shutil.copytree(sounds / "clap", tmp_path / "set" / "clap")
+    told = json.loads(tmstream("teach", new, tmp_path / "set", "--augment", "--json").out)
+    assert told["clap"]["variants"] == made, "as if it was switched on afterwards"
+    assert tmstream("undo", new).status == 0
+    assert not counts(tmstream, new)["examples"]
+
+
 def test_judging(tmstream: Callable, taught: Path, tmp_path: Path) -> None:
     picture = tmp_path / "confusion.png"
     ran = tmstream("evaluate", taught, "--group", "take", "--picture", picture)
@@ -114,6 +145,7 @@ def test_a_project_without_examples_says_what_to_do(tmstream: Callable, tmp_path
     sound = tmp_path / "x.wav"
     for arguments in (
         ["classify", empty, sound], ["evaluate", empty], ["tune", empty], ["reembed", empty],
+        ["augment", empty],
     ):  # fmt: skip
         ran = tmstream(*arguments)
         assert ran.status == 1, arguments

@@ -1,20 +1,12 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from tests.lab.conftest import RATE_HZ, sound, sounds_folder
+from tests.lab.conftest import RATE_HZ, sound
 from tmstream.core.packet import Landmarks
-from tmstream.engine.registry import Registry
-from tmstream.engine.spec import Pipeline
 from tmstream.lab import augment
 from tmstream.lab.decode import Sound
-from tmstream.lab.pool import Pool
-from tmstream.lab.samples import find
-from tmstream.lab.teach import teach, workload
-from tmstream.store.project import Project
 
 
 @pytest.mark.parametrize("variant", augment.VARIANTS["sound"])
@@ -61,33 +53,3 @@ def test_landmarks_keep_their_shape(variant: str) -> None:
     assert np.abs(distances(made) - distances(given)).max() < (0.1 if variant == "jitter" else 1e-5)
     assert np.array_equal(made.points[:, 3], points[:, 3])
     assert not np.array_equal(made.points, points)
-
-
-def test_variants_are_marked_and_share_their_parents_take(
-    tmp_path: Path, project: Project, pipeline: Pipeline
-) -> None:
-    with Pool(pipeline, Registry.installed()) as pool:
-        samples, told = find([sounds_folder(tmp_path, 1)]), list[object]()
-        teach(project, pool, samples, augment=True, report=told.append)
-    assert len(told) == workload(samples, limit=None, augment=True) == 6 * len(samples)
-    rows = {one.id: one for one in project.examples()}
-    made = [one for one in rows.values() if one.augmented_from is not None]
-    own = [one for one in rows.values() if one.augmented_from is None]
-    assert len(made) > len(own) > 0
-    for one in made:
-        parent = rows[one.augmented_from or ""]
-        assert parent.augmented_from is None
-        assert (one.label, one.take, one.person, one.phase) == (
-            parent.label, parent.take, parent.person, parent.phase,
-        )  # fmt: skip
-    project.undo()
-    assert project.examples() == []
-
-
-def test_variants_of_some_labels_only(tmp_path: Path, project: Project, pipeline: Pipeline) -> None:
-    with Pool(pipeline, Registry.installed()) as pool:
-        samples, told = find([sounds_folder(tmp_path, 1)]), list[object]()
-        teach(project, pool, samples, augment={"clap"}, report=told.append)
-    assert len(told) == workload(samples, limit=None, augment={"clap"}) == len(samples) + 5
-    made = {one.label for one in project.examples() if one.augmented_from is not None}
-    assert made == {"clap"}

@@ -114,7 +114,7 @@ def test_a_limit_takes_of_as_many_people_as_there_are(
     told: list[object] = []
     tallies = taught(project, pipeline, samples, limit=2, report=told.append)
     assert tallies["clap"].left == 2
-    assert len(told) == workload(samples, limit=2, augment=False) == 2 * len(tallies)
+    assert len(told) == workload(samples, limit=2) == 2 * len(tallies)
     assert {one.person for one in project.examples(label="clap")} == {"anna", "bo"}
 
 

@@ -25,6 +25,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "evaluate": ("evaluate:evaluate", "Judge a project on people and takes it was not taught."),
         "tune": ("tune:tune", "Choose settings by measuring, and say what it gained."),
         "lint": ("lint:lint", "Find what is wrong with the examples, and how to mend it."),
+        "augment": ("augment:augment", "Make variants of what was taught, or delete them."),
         "reembed": ("reembed:reembed", "Make the examples' vectors again from their clips."),
     },
     "Project": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,7 @@ def teach(
     from ..lab.samples import find
     from ..lab.teach import teach as teach_samples
     from ..lab.teach import workload
+    from ._vary import tell, varied
 
     if mic is not None:
         from ._listen import teach_from_microphone
@@ -82,24 +84,27 @@ def teach(
         return 1
     if unknown := set(augmented) - {sample.label for sample in labelled}:
         raise click.UsageError(f"--augment-label: no sample has the label {min(unknown)!r}")
-    variants = augment or augmented
+    varying = {one.label for one in labelled if one.label} if augment else set(augmented)
     wanted = load(pipeline) if pipeline else None
     with opened(project, create=True) as book:
         read = wanted or choice.of_project(book) or choice.fitting(labelled)
-        work = workload(labelled, limit=limit_per_label, augment=variants)
+        work, batch = workload(labelled, limit=limit_per_label), uuid.uuid4().hex
         skipped: list[str] = []
-        with Pool(read, Registry.installed()) as pool, progress("teaching", work) as done:
+        with Pool(read, Registry.installed()) as pool:
+            with progress("teaching", work) as done:
 
-            def report(heard: Heard) -> None:
-                done()
-                if not heard.embeddings and heard.sample.variant is None:
-                    skipped.append(f"{heard.sample}: {heard.why}")
+                def report(heard: Heard) -> None:
+                    done()
+                    if not heard.embeddings:
+                        skipped.append(f"{heard.sample}: {heard.why}")
 
-            tallies = teach_samples(
-                book, pool, labelled, person=person, limit=limit_per_label, report=report,
-                augment=variants,
-                settings={choice.SETTING: choice.name_of(book, read)},
-            )  # fmt: skip
+                tallies = teach_samples(
+                    book, pool, labelled, person=person, limit=limit_per_label, report=report,
+                    batch=batch, settings={choice.SETTING: choice.name_of(book, read)},
+                )  # fmt: skip
+            made = varied(book, pool, read, varying & set(book.labels()), batch=batch)
+            for label, one in made.items():
+                tallies[label].variants = one.variants
         path, total = book.path, len(book.examples())
         silences = taught_silences(book.examples())
     if as_json:
@@ -107,6 +112,7 @@ def teach(
     else:
         for label, tally in sorted(tallies.items()):
             click.echo(f"{label}: {_said(tally)}")
+        tell(made)
         if total:
             click.echo(f"{path}: {total} examples (pipeline {read.path.name})")
     _advise(skipped, silences)

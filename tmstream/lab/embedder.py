@@ -120,16 +120,12 @@ class Embedder:
             return Heard(sample, reason="cannot_decode", error=str(error))
 
     def _embed(self, sample: Sample) -> Heard:
+        if sample.clip is not None:
+            return self._again(sample, sample.clip)
         if sample.kind == "sound":
-            piece = decode.sound(sample)
-            if sample.variant is not None:
-                piece = augment.sound(piece, sample.variant)
-            return self.hear(sample, piece)
+            return self.hear(sample, decode.sound(sample))
         if sample.kind == "picture":
-            pixels = decode.picture(sample)
-            if sample.variant is not None:
-                pixels = augment.picture(pixels, sample.variant)
-            image = Image(pixels)
+            image = Image(decode.picture(sample))
             return self._seen(sample, self._walk([Packet(0, image)]), image)
         if sample.kind == "video":
             frames: list[Image] = []
@@ -141,24 +137,32 @@ class Embedder:
 
                 decode.each_frame(sample, show)
             return self._seen(sample, stretch.of_nearest(), frames[0] if frames else None)
-        row = decode.landmarks(sample)
-        if sample.variant is not None:
-            row = augment.landmarks(row, sample.variant)
-        packets = [Packet(0, row)]
+        packets = [Packet(0, decode.landmarks(sample))]
         return self._seen(sample, self._walk(packets), packets)
 
     def again(self, clip: Clip) -> Heard:
         """Return what a kept clip gives; raises `InputError` when it cannot be read."""
-        sample = Sample(Path("clip"), "clip", "sound")
+        return self._again(Sample(Path("clip"), "clip", "sound"), clip)
+
+    def _again(self, sample: Sample, clip: Clip) -> Heard:
+        variant = sample.variant
         if clip.media_type == "audio/flac":
-            return self.hear(sample, decode.sound_of(clip.data))
+            piece = decode.sound_of(clip.data)
+            return self.hear(sample, piece if variant is None else augment.sound(piece, variant))
         if clip.media_type == "image/jpeg":
-            image = Image(decode_picture(clip.data))
+            pixels = decode_picture(clip.data)
+            image = Image(pixels if variant is None else augment.picture(pixels, variant))
             return self._seen(sample, self._walk([Packet(0, image)]), image)
         poses = clips.to_landmarks(clip)
         first_us = poses[0].t_us if poses else 0
-        restarted = [Packet(pose.t_us - first_us, pose.data) for pose in poses]
-        return self._seen(sample, self._walk(restarted), restarted)
+        made = [
+            Packet(
+                pose.t_us - first_us,
+                pose.data if variant is None else augment.landmarks(pose.data, variant),
+            )
+            for pose in poses
+        ]
+        return self._seen(sample, self._walk(made), made)
 
     def _seen(self, sample: Sample, made: Made, raw: Any) -> Heard:
         return Heard(sample, tuple(made), _reason(made, "no_person"), raw=raw)

@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from ..core.errors import InputError
-from ..core.packet import Embedding, Float32, Packet
+from ..core.packet import Embedding, Float32
 from ..engine.registry import Registry
 from ..engine.spec import Pipeline
 from ..store.project import LANDMARKS, Clip, Example, NewExample, Project
 from .embedder import Embedder
 from .part import graph_for
 from .samples import Kind
+
+T = TypeVar("T")
 
 _KINDS: dict[str, Kind] = {"audio/flac": "sound", "image/jpeg": "picture"}
 
@@ -72,15 +75,16 @@ def _one_space(
         key = hashlib.sha256(clip.data).hexdigest()
         clips[key] = clip
         takes[key].append(one)
-    kinds = {_kind(clip) for clip in clips.values()}
+    kinds = {kind_of_clip(clip) for clip in clips.values()}
     graphs = {kind: graph_for(pipeline, registry, kind) for kind in kinds}
     made: list[NewExample] = []
     makers: dict[str, str] = {}
+    names = {one.id: _new_name(one.id) for one in rows}
     for kind, graph in graphs.items():
         source: Clip | None = None  # one that gave something
         with Embedder(graph) as embedder:
             maker = ",".join(sorted(embedder.fingerprints().values()))
-            for key in (key for key, clip in clips.items() if _kind(clip) == kind):
+            for key in (key for key, clip in clips.items() if kind_of_clip(clip) == kind):
                 vectors = _vectors(project, embedder, clips[key], f"reembed:{space}:{maker}:{key}",
                                    space, takes[key])  # fmt: skip
                 for one in takes[key]:
@@ -89,11 +93,15 @@ def _one_space(
                     if vector is None:
                         told.lost += 1
                         continue
-                    made.append(_again(one, vector, clips[key]))
-                    told.done += 1
+                    made.append(_again(one, names, vector, clips[key]))
                     source = clips[key]
             if source is not None:
                 makers |= _maker(embedder, source, space)
+    # What was augmented from one that is left out would be nobody's.
+    gone = set(names.values()) - {one.id for one in made}
+    orphans = sum(one.augmented_from in gone for one in made)
+    made = [one for one in made if one.augmented_from not in gone]
+    told.done, told.lost = len(made), told.lost + orphans
     if not made:
         raise InputError(
             f"{project.path}: no clip of {space!r} gives anything with {pipeline.path}"
@@ -115,7 +123,8 @@ def _maker(embedder: Embedder, clip: Clip, space: str) -> dict[str, str]:
     return {f"space:{space}": one for one in prints.values()}
 
 
-def _kind(clip: Clip) -> Kind:
+def kind_of_clip(clip: Clip) -> Kind:
+    """Return what kind of sample a clip is."""
     if clip.media_type == LANDMARKS:
         from ..store.clips import to_landmarks
 
@@ -139,7 +148,7 @@ def _vectors(
         news = [p for p in packets if p.data.phase == phase] or packets
         for place, one in enumerate(olds):
             if news:
-                matched[one.id] = _nearest(news, place, len(olds)).data.vector
+                matched[one.id] = at_place(news, place, len(olds)).data.vector
     if matched:
         width = len(next(iter(matched.values())))
         table = np.full((len(rows), width), np.nan, np.float32)
@@ -150,17 +159,24 @@ def _vectors(
     return matched
 
 
-def _nearest(news: Sequence[Packet[Embedding]], place: int, count: int) -> Packet[Embedding]:
-    """Return the new embedding at the same place in the order of time."""
-    return news[min(len(news) - 1, place * len(news) // count)]
+def at_place(items: Sequence[T], place: int, count: int) -> T:
+    """Return the item at the place that is ``place`` among ``count``."""
+    return items[min(len(items) - 1, place * len(items) // count)]
 
 
-def _again(one: Example, vector: Float32, clip: Clip) -> NewExample:
-    digest, _, number = one.id.rpartition("-")
-    again = f"{digest}-{uuid.uuid4().hex[:8]}.{number.rpartition('.')[2]}" if digest else None
+def _new_name(old: str) -> str:
+    """Return an id for an example made again; ids of files' examples still know the file."""
+    digest, _, number = old.rpartition("-")
+    fresh = uuid.uuid4().hex
+    return f"{digest}-{fresh[:8]}.{number.rpartition('.')[2]}" if digest else fresh
+
+
+def _again(one: Example, names: Mapping[str, str], vector: Float32, clip: Clip) -> NewExample:
+    parent = one.augmented_from
     return NewExample(
         label=one.label, space=one.space, vector=np.asarray(vector, np.float32), take=one.take,
         person=one.person, groups=one.groups, source=one.source, t_us=one.t_us, end_us=one.end_us,
-        phase=one.phase, clip=clip, augmented_from=one.augmented_from, negative=one.negative,
-        id=again, created_us=one.created_us,
+        phase=one.phase, clip=clip, negative=one.negative, id=names[one.id],
+        augmented_from=None if parent is None else names.get(parent, parent),
+        created_us=one.created_us,
     )  # fmt: skip

@@ -14,6 +14,7 @@ import numpy as np
 from ..backends.pictures import PICTURE_ENDINGS
 from ..core.errors import InputError
 from ..core.packet import Float32
+from ..store.project import Clip
 
 Kind: TypeAlias = Literal["sound", "picture", "video", "body", "hand"]
 
@@ -55,6 +56,7 @@ class Sample:
     groups: Mapping[str, str] = field(default_factory=dict)
     row: int | None = None  #: line of the table, counted from 1 below its header
     points: Float32 | None = field(default=None, repr=False, compare=False)
+    clip: Clip | None = field(default=None, repr=False, compare=False)  #: instead of the file
     variant: str | None = None  #: see `augment`: not the sample itself, but something made of it
 
     @property

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from typing import Any
 from ..core.errors import InputError
 from ..core.packet import Embedding, Packet
 from ..store.project import NewExample, Project
-from .augment import VARIANTS
 from .embedder import Heard
 from .pool import Pool
 from .samples import Sample
@@ -33,6 +32,7 @@ class Tally:
 
     taken: int = 0  #: samples
     examples: int = 0
+    variants: int = 0  #: examples made of them, see `vary`
     known: int = 0  #: samples taught before
     left: int = 0  #: beyond the limit
     skipped: Counter[str] = field(default_factory=Counter)  #: reason to samples
@@ -46,17 +46,16 @@ def teach(
     *,
     person: str | None = None,
     limit: int | None = None,
-    augment: bool | Collection[str] = False,
+    batch: str = "",
     settings: Mapping[str, Any] | None = None,
     report: Report = lambda heard: None,
 ) -> dict[str, Tally]:
     """Teach every sample that has a label; returns the tally of each label.
 
-    The whole of it is one step for `Project.undo`. A sample whose content was taught before under
-    the same label is passed over. With ``limit``, that many samples of a label are taken, of as
-    many people as there are. With ``augment``, each (of these labels) gives variants of itself as
-    well (`augment`), marked as such. ``settings`` are kept with the first examples; ``report`` is
-    called after each sample and each variant.
+    The whole of it is one step for `Project.undo`, or part of ``batch``. A sample whose content was
+    taught before under the same label is passed over. With ``limit``, that many samples of a label
+    are taken, of as many people as there are. ``settings`` are kept with the first examples;
+    ``report`` is called after each sample.
 
     Raises:
         InputError: the pipeline does not embed a kind among them, or embeds it otherwise than
@@ -65,10 +64,9 @@ def teach(
     """
     tallies = {sample.label: Tally() for sample in samples if sample.label is not None}
     taught = {one.id.rpartition("-")[0] for one in project.examples()}
-    batch = uuid.uuid4().hex
+    batch = batch or uuid.uuid4().hex
     waiting: list[NewExample] = []
     kept = dict(settings or {})
-    parents: list[tuple[Sample, str, list[NewExample]]] = []
 
     def keep() -> None:
         if news := {key: one for key, one in kept.items() if project.setting(key) != one}:
@@ -82,27 +80,22 @@ def teach(
         made = _examples(heard, digest, person)
         tally = tallies[label]
         if made:
-            kept |= _makers(project, pool, heard)
+            kept |= check_makers(project, pool, heard)
             tally.taken += 1
             tally.examples += len(made)
             tally.notes.update([heard.note] if heard.note else [])
             waiting.extend(made)
-            if _augmented(label, augment):
-                parents.append((heard.sample, digest, made))
         else:
             tally.skipped[heard.why or "nothing found"] += 1
         report(heard)
         if len(waiting) >= TOGETHER:
             keep()
-    for label, more in _variants(pool, parents, person, report):
-        tallies[label].examples += len(more)
-        waiting.extend(more)
     if waiting:
         keep()
     return tallies
 
 
-def _makers(project: Project, pool: Pool, heard: Heard) -> dict[str, str]:
+def check_makers(project: Project, pool: Pool, heard: Heard) -> dict[str, str]:
     """Return what made each space, to be kept; refuse to mix two embedders in one space."""
     made = {}
     for node, packet in heard.packets:
@@ -206,48 +199,10 @@ def _examples(heard: Heard, digest: str, person: str | None) -> list[NewExample]
     ]
 
 
-def _variants(
-    pool: Pool,
-    parents: Sequence[tuple[Sample, str, list[NewExample]]],
-    person: str | None,
-    report: Report,
-) -> Iterator[tuple[str, list[NewExample]]]:
-    """Yield the label and examples of each variant of each sample, with the parents' ids."""
-    import msgspec
-
-    made = [
-        (replace(sample, variant=variant), digest, {(one.space, one.phase): one.id for one in own})
-        for sample, digest, own in parents
-        for variant in VARIANTS[sample.kind]
-    ]
-    found = pool.embed([sample for sample, _, _ in made])
-    for heard, (sample, digest, ids) in zip(found, made, strict=True):
-        report(heard)
-        yield (
-            sample.label or "",
-            [
-                msgspec.structs.replace(one, augmented_from=ids[one.space, one.phase])
-                for one in _examples(heard, digest, person)
-                if (one.space, one.phase) in ids
-            ],
-        )
-
-
-def workload(
-    samples: Iterable[Sample], *, limit: int | None, augment: bool | Collection[str]
-) -> int:
-    """Return how many samples and variants `teach` will report, if none is skipped."""
-    left = Counter[str | None]()
-    total = 0
-    for sample in samples:
-        left[sample.label] += 1
-        if limit is None or left[sample.label] <= limit:
-            total += 1 + (len(VARIANTS[sample.kind]) if _augmented(sample.label, augment) else 0)
-    return total
-
-
-def _augmented(label: str | None, augment: bool | Collection[str]) -> bool:
-    return augment if isinstance(augment, bool) else label in augment
+def workload(samples: Iterable[Sample], *, limit: int | None) -> int:
+    """Return how many samples `teach` will report, if none is skipped."""
+    counts = Counter(sample.label for sample in samples)
+    return sum(count if limit is None else min(limit, count) for count in counts.values())
 
 
 def _thinned(packets: list[Packet[Embedding]]) -> list[Packet[Embedding]]:

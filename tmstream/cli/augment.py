@@ -1,0 +1,54 @@
+"""Make variants of what was taught, or take them away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ._pipeline import chosen
+from ._project import json_option, opened, project_argument
+from ._vary import tell, varied
+
+
+@click.command()
+@project_argument
+@click.option("--label", "labels", multiple=True, metavar="LABEL", help="Only LABEL; repeat it.")
+@click.option("--off", is_flag=True, help="Delete the variants instead.")
+@click.option("--pipeline", help="Which embedders: a YAML file or a shipped name.")
+@json_option
+def augment(
+    project: Path, labels: tuple[str, ...], off: bool, pipeline: str | None, as_json: bool
+) -> int:
+    """Teach PROJECT variants of its examples: sounds with noise, higher, lower, faster and slower.
+
+    Pictures turned, darker, brighter and nearer; bodies and hands turned and trembling. They are
+    made of the kept clips, of what has none yet, so it can be stopped and goes on where it was.
+    Undo takes them back; with --off they are deleted at any time.
+    """
+    import msgspec
+
+    from ..core.errors import InputError
+    from ..engine.registry import Registry
+    from ..lab.pool import Pool
+    from ..lab.vary import unvary
+
+    with opened(project) as book:
+        if off:
+            gone = unvary(book, labels or None)
+            if as_json:
+                click.echo(msgspec.json.encode(gone))
+            for label, count in gone.items() if not as_json else ():
+                click.echo(f"{label}: {count} variants deleted")
+            return 0
+        read = chosen(pipeline, book)
+        if read is None or not book.labels():
+            raise InputError(f"{book.path}: nothing to make variants of" + ("; give --pipeline" * (
+                read is None)))  # fmt: skip
+        with Pool(read, Registry.installed()) as pool:
+            told = varied(book, pool, read, labels or None)
+    if as_json:
+        click.echo(msgspec.json.encode(told))
+    else:
+        tell(told)
+    return 0

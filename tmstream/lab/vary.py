@@ -1,0 +1,198 @@
+"""Make variants of what was taught, out of its clips, or take them away: a switch for each label.
+
+So the same is done for what was taught from files and in the studio, at once or a year later.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..core.errors import InputError
+from ..core.packet import Embedding, Packet
+from ..store.project import Clip, Example, NewExample, Project
+from .augment import VARIANTS
+from .embedder import Heard
+from .part import WORDS
+from .pool import Pool
+from .reembed import at_place, kind_of_clip
+from .samples import Kind, Sample
+from .teach import TOGETHER, check_makers
+
+#: A live picture stands for the frames of half a second around it; one that stands for more is the
+#: first of a film, whose other frames were not kept.
+FILM_US = 1_000_000
+
+
+@dataclass
+class Varied:
+    """What became of one label's clips: sounds, pictures, landmarks."""
+
+    variants: int = 0  #: examples made
+    clips: int = 0  #: they were made of
+    known: int = 0  #: clips that had variants already
+    skipped: Counter[str] = field(default_factory=Counter)  #: why there are none, to clips
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A clip to be varied, with the examples it was kept for, in order of time."""
+
+    kind: Kind
+    rows: tuple[Example, ...]
+
+
+def plan(
+    project: Project, able: Collection[Kind], labels: Collection[str] | None = None
+) -> tuple[list[Piece], dict[str, Varied]]:
+    """Return the clips that have no variants yet, and by label what is to be said of the others.
+
+    Only clips of ``able`` kinds, and of ``labels`` (None: all), are taken.
+
+    Raises:
+        InputError: there is no such label.
+    """
+    wanted = checked_labels(project, labels)
+    told = {label: Varied() for label in wanted}
+    examples = project.examples()
+    varied = {one.augmented_from for one in examples}
+    kinds: dict[str, Kind] = {}
+    groups: dict[tuple[str, str], list[Example]] = defaultdict(list)
+    for one in examples:
+        if one.label not in told or one.negative or one.augmented_from is not None:
+            continue
+        clip = project.clip(one.id) if one.has_clip else None
+        if clip is None:
+            told[one.label].skipped["no clip"] += 1
+            continue
+        key = hashlib.sha256(clip.data).hexdigest()
+        if key not in kinds:
+            kinds[key] = kind_of_clip(clip)
+        groups[one.label, key].append(one)
+    pieces = []
+    for (label, key), rows in groups.items():
+        piece = Piece(kinds[key], tuple(sorted(rows, key=lambda one: one.end_us)))
+        if any(one.id in varied for one in rows):
+            told[label].known += 1
+        elif why := _unfit(piece, able):
+            told[label].skipped[why] += 1
+        else:
+            pieces.append(piece)
+    return pieces, told
+
+
+def workload(pieces: Iterable[Piece]) -> int:
+    """Return how often `vary` will report."""
+    return sum(len(VARIANTS[piece.kind]) for piece in pieces)
+
+
+def vary(
+    project: Project,
+    pool: Pool,
+    pieces: Sequence[Piece],
+    told: dict[str, Varied],
+    *,
+    batch: str = "",
+    report: Callable[[Heard], object] = lambda heard: None,
+) -> None:
+    """Teach the variants of ``pieces``, marked as such, and tell of them in ``told`` (by `plan`).
+
+    One step for `Project.undo`, or part of ``batch``. When it is stopped, whole clips are done,
+    and `plan` leaves those out. ``report`` is called after each variant.
+
+    Raises:
+        InputError: the project was taught with another embedder.
+        StoreError: the project cannot be written.
+    """
+    batch = batch or uuid.uuid4().hex
+    for start in range(0, len(pieces), TOGETHER):
+        some = pieces[start : start + TOGETHER]
+        heard = pool.embed([sample for piece in some for sample in _samples(project, piece)])
+        made: list[list[NewExample]] = []
+        for piece in some:
+            made.append([])
+            for _ in VARIANTS[piece.kind]:
+                one = next(heard)
+                report(one)
+                check_makers(project, pool, one)
+                made[-1] += _examples(one, piece)
+        # Meanwhile a parent may have been deleted or moved in the studio.
+        now = {one.id: one.label for one in project.examples()}
+        for piece, own in zip(some, made, strict=True):
+            mine = told[piece.rows[0].label]
+            own[:] = [one for one in own if now.get(one.augmented_from or "") == one.label]
+            mine.variants += len(own)
+            mine.clips += bool(own)
+            mine.skipped.update([] if own else ["nothing found in its variants"])
+        project.add([one for own in made for one in own], batch=batch)
+
+
+def unvary(project: Project, labels: Collection[str] | None = None) -> dict[str, int]:
+    """Delete the variants of ``labels`` (None: all), as one step; returns how many by label.
+
+    Raises:
+        InputError: there is no such label.
+    """
+    wanted = checked_labels(project, labels)
+    made = [
+        one for one in project.examples() if one.augmented_from is not None and one.label in wanted
+    ]
+    if made:
+        project.delete([one.id for one in made])
+    return dict.fromkeys(wanted, 0) | Counter(one.label for one in made)
+
+
+def checked_labels(project: Project, labels: Collection[str] | None) -> list[str]:
+    """Return those labels, or all that are taught; `InputError` for one that is not."""
+    known = project.labels()
+    for label in labels or ():
+        if label not in known:
+            near = difflib.get_close_matches(label, known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise InputError(f"{project.path}: there is no label {label!r}{hint}")
+    return known if labels is None else list(dict.fromkeys(labels))
+
+
+def _unfit(piece: Piece, able: Collection[Kind]) -> str:
+    """Return why a clip is not to be varied, if so."""
+    if piece.kind not in able:
+        return f"the pipeline takes no {WORDS[piece.kind]}"
+    if piece.kind == "picture":
+        if len({one.take for one in piece.rows}) > 1:
+            return "several people on one picture"
+        if piece.rows[-1].end_us - piece.rows[0].end_us > FILM_US:
+            return "a film: its frames vary enough"
+    return ""
+
+
+def _samples(project: Project, piece: Piece) -> Iterator[Sample]:
+    clip: Clip | None = project.clip(piece.rows[0].id)
+    for variant in VARIANTS[piece.kind]:
+        yield Sample(Path("clip"), "clip", piece.kind, piece.rows[0].label, variant=variant,
+                     clip=clip)  # fmt: skip
+
+
+def _examples(heard: Heard, piece: Piece) -> Iterator[NewExample]:
+    """Yield the examples of one variant; each has the parent at its place in the order of time."""
+    parents: dict[tuple[str, str], list[Example]] = defaultdict(list)
+    for one in piece.rows:
+        parents[one.space, one.phase].append(one)
+    found: dict[tuple[str, str], list[Packet[Embedding]]] = defaultdict(list)
+    for packet in heard.embeddings:
+        found[packet.data.space, packet.data.phase].append(packet)
+    for key, packets in found.items():
+        for place, packet in enumerate(packets):
+            if key not in parents:
+                break
+            parent = at_place(parents[key], place, len(packets))
+            yield NewExample(
+                label=parent.label, space=parent.space, vector=packet.data.vector,
+                take=parent.take, person=parent.person, groups=parent.groups,
+                source=parent.source, t_us=parent.t_us, end_us=parent.end_us, phase=parent.phase,
+                clip=heard.clip(packet), augmented_from=parent.id,
+            )  # fmt: skip

@@ -16,7 +16,12 @@ export class Judge {
       this.moving = true; // until it is let go, nobody else moves it
       this.strictly.textContent = Number(this.strict.value).toFixed(2);
     });
-    this.busy = h("p.hint", { role: "status", hidden: true }, "Judging anew …");
+    this.turn = 0; // a newer judgement makes the older one's answer useless
+    this.job = null;
+    this.words = h("p.hint", { role: "status" });
+    this.bar = h("progress", { "aria-label": "Judging" });
+    this.stopper = h("button", { type: "button", onclick: () => (this.job === null ? this.run() : this.stop()) });
+    this.busy = h("div.judging", { hidden: true }, this.words, this.bar, this.stopper);
     this.element = panel("How good",
       h("h3", {}, "Strictness ", h("strong", {}, this.strictly)),
       h("div.fader", {}, h("span", {}, "answers often"), this.strict, h("span", {}, "answers rarely")),
@@ -42,7 +47,9 @@ export class Judge {
     const heads = (live ?? []).filter((one) => one.param === "strictness");
     const moved = heads.length && heads[0].value !== this.heads[0]?.value;
     this.heads = heads;
-    if (!moved || this.moving) return;
+    if (!moved) return;
+    this.later();
+    if (this.moving) return;
     this.strict.value = heads[0].value;
     this.strictly.textContent = heads[0].value.toFixed(2);
   }
@@ -62,30 +69,60 @@ export class Judge {
       fill(this.result, h("p.hint", {}, "Nothing to judge yet: teach two classes, each at least twice."));
       return;
     }
-    this.busy.hidden = false;
-    if (!this.judged) fill(this.result);
+    const turn = ++this.turn;
+    const mine = () => turn === this.turn;
     try {
-      const judged = await this.app.wire.command("evaluate");
+      const { job } = await this.app.wire.command("evaluate", { background: true });
+      if (!mine()) return;
+      this.job = job;
+      const { state, result, error } = await this.app.drop.wait(job, ({ done, total }) => mine() && this.working(done, total));
+      if (!mine()) return;
+      this.job = null;
+      if (state === "stopped") return this.stopped();
+      if (error) throw new Error(error);
+      if (!this.busy.hidden) this.working(1, 1, "Looking for faults …");
       // Without a project (nothing is kept) there is nobody to look for faults.
-      this.show(judged, await this.app.wire.command("lint").catch(() => []));
+      const faults = await this.app.wire.command("lint").catch(() => []);
+      if (mine()) this.show(result, faults);
     } catch (error) {
-      fill(this.result, h("p.hint", {}, error.message));
+      if (mine()) fill(this.result, h("p.hint", {}, error.message));
     }
+    if (!mine()) return;
+    this.job = null;
     this.busy.hidden = true;
+  }
+
+  /** How far it is; what was found before stays in sight. */
+  working(done, total, words = this.judged ? "Judging anew … Below is what was found before the last change." : "Judging …") {
+    if (!this.judged) fill(this.result);
+    this.words.textContent = words;
+    this.stopper.textContent = "Stop judging";
+    Object.assign(this.bar, { hidden: false, max: total || 1, value: done });
+    this.stopper.hidden = this.job === null;
+    this.busy.hidden = false;
+  }
+
+  async stop() {
+    await this.app.try(this.app.wire.command("stop_job", { job: this.job }));
+  }
+
+  /** By this page, or by another that asked for something else; then that one's change calls here again. */
+  stopped() {
+    this.words.textContent = `Judging was stopped${this.judged ? "; below is what was found before the last change" : ""}. It begins again by itself after the next change.`;
+    this.stopper.textContent = "Judge now";
+    this.bar.hidden = true;
+    this.stopper.hidden = this.busy.hidden = false;
   }
 
   show(judged, faults) {
     this.judged = true;
     const spaces = Object.entries(judged.spaces ?? {});
-    const said = (judged.advice ?? []).map((line) => {
-      const space = spaces.map(([name]) => name).find((name) => line.startsWith(`${name}: `));
-      return space ? (spaces.length > 1 ? `${spaceName(space)}: ` : "") + line.slice(space.length + 2) : line;
-    });
     const lint = new Map();
     const words = ({ what, remedy }) => `${what}; ${remedy}`;
+    const said = judged.advised.map((one) => (spaces.length > 1 && one.space ? `${spaceName(one.space)}: ` : "") + words(one));
     this.app.faults = new Map(faults.flatMap((one) => (one.examples ?? []).map((id) => [id, words(one)])));
     for (const one of faults) if (one.label && !lint.has(one.label)) lint.set(one.label, words(one));
-    for (const line of said) for (const label of this.app.labels) if (!lint.has(label) && (line.includes(`${label} has `) || line.includes(`${label} is turned away`))) lint.set(label, line);
+    for (const one of judged.advised) if (["few", "turned_away"].includes(one.kind) && !lint.has(one.labels[0])) lint.set(one.labels[0], words(one));
     this.app.lint = lint;
     // What stands on a class's card need not be said again.
     const advice = [...said, ...faults.filter((one) => one.kind !== "few").map((one) => (words(one).includes(one.label) ? words(one) : `${one.label}: ${words(one)}`))];

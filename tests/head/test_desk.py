@@ -278,7 +278,7 @@ def test_without_a_project_it_teaches_in_memory() -> None:
 
 def test_every_command_of_the_head_has_a_handler() -> None:
     door = {"Auth", "Subscribe", "Ping", "Set", "Simulate", "AllowOrigin", "NewCode", "ViewerLink"}
-    files = {"Upload", "TeachFiles", "Export", "Calibrate", "Lint", "Job", "StopJob"}
+    files = {"Upload", "TeachFiles", "Augment", "Export", "Calibrate", "Lint", "Job", "StopJob"}
     others = door | files | {"Restart"}
     kinds = {kind.__name__ for kind in m.ClientMessage.__args__}  # type: ignore[attr-defined]
     assert {kind.__name__ for kind in COMMANDS} >= kinds - others

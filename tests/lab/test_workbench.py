@@ -22,6 +22,7 @@ from tmstream.engine.graph import build
 from tmstream.engine.registry import Registry
 from tmstream.engine.spec import Pipeline
 from tmstream.lab import errand, workbench
+from tmstream.lab.augment import VARIANTS
 from tmstream.lab.workbench import Workbench
 from tmstream.server.jobs import Jobs
 from tmstream.server.uploads import PIECE, Uploads
@@ -267,5 +268,37 @@ def test_lint_is_plain_data(do: Do) -> None:
         (found,) = await bench.bench.handle(m.Lint(id=1))
         assert found["kind"] == "few"
         assert found["label"] == "clap"
+
+    do(work)
+
+
+def test_a_label_gets_variants_and_loses_them(do: Do, project: Project) -> None:
+    async def work(bench: Bench) -> None:
+        for label in ("clap", "hum"):
+            await bench.teach(*[await bench.send(f"{i}.wav", wav(label, i), label) for i in (1, 2)])
+        before = len(project.examples())
+
+        async def switch(label: str, *, on: bool) -> dict[str, Any]:
+            command = m.Augment(id=1, label=label, on=on)
+            return await bench.ended(await bench.bench.handle(command))
+
+        told = await switch("clap", on=True)
+        assert told["state"] == "done", told
+        assert told["done"] == told["total"] == 2 * len(VARIANTS["sound"])
+        made = [one for one in project.examples() if one.augmented_from is not None]
+        assert {one.label for one in made} == {"clap"}
+        assert told["result"]["variants"] == len(made) >= told["total"]
+        assert all(one.has_clip for one in made)
+        assert (await switch("clap", on=True))["result"]["known"] == 2
+        assert (await switch("clap", on=False))["result"] == {"deleted": len(made)}
+        assert len(project.examples()) == before
+        project.undo()
+        project.undo()
+        assert len(project.examples()) == before, "each is one step"
+        with pytest.raises(InputError, match="no label 'clop'"):
+            await switch("clop", on=True)
+        project.set_settings({"locked": True})
+        with pytest.raises(InputError, match="locked"):
+            await switch("clap", on=True)
 
     do(work)

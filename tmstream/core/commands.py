@@ -200,6 +200,13 @@ class TeachFiles(Command, frozen=True, tag="teach_files"):
     person: str | None = None
 
 
+class Augment(Command, frozen=True, tag="augment"):
+    """Teach variants of a label's examples, or delete them (``on: false``); answers with a job."""
+
+    label: str
+    on: bool = True
+
+
 class Export(Command, frozen=True, tag="export"):
     """Write all examples to a zip to download, or a copy beside the project; answers with a job."""
 
@@ -262,6 +269,7 @@ ClientMessage: TypeAlias = (
     | ViewerLink
     | Upload
     | TeachFiles
+    | Augment
     | Export
     | Calibrate
     | Lint

@@ -7,17 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from ..core.errors import InputError, TmstreamError
-from ..engine.registry import Registry
-from ..engine.settings import with_journal
 from ..engine.spec import Pipeline
 from ..server.jobs import Job
 from ..server.uploads import File
@@ -25,12 +19,11 @@ from ..store import exchange
 from ..store.project import Project
 from ..store.records import checked_text
 from . import choice, errand
+from .child import Child
 from .samples import Sample, kind_of
 from .unpack import Left, is_export, unpack
 
 PROJECT_ENDING = ".tms"
-
-_decoded: Callable[[bytes], errand.Frame] = msgspec.msgpack.Decoder(errand.Frame).decode
 
 
 async def teach_dropped(
@@ -51,13 +44,26 @@ async def teach_dropped(
         if pieces:
             job.total = job.done + len(pieces)
             job.note = "teaching"
-            await _Child(project, job).teach(pipeline, pieces, person)
+            await _teach(project, pipeline, pieces, person, job)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         for file in files:
             file.path.unlink(missing_ok=True)
     job.total = job.done
     return {"examples": len(project.examples()) - before}
+
+
+async def _teach(
+    project: Project, pipeline: Pipeline, pieces: list[errand.Piece], person: str | None, job: Job
+) -> None:
+    settings: dict[str, Any] = {}
+    if project.setting(choice.SETTING) is None:
+        settings[choice.SETTING] = choice.name_of(project, pipeline)
+    child = Child(project, job)
+    await child.do(pipeline, pieces=pieces, person=person, settings=settings)
+    for one in pieces:
+        if one.name not in child.told:
+            job.file(one.name, one.label, 0, "taught before")
 
 
 async def _sort(project: Project, file: File, folder: Path, job: Job) -> list[errand.Piece]:
@@ -105,71 +111,3 @@ async def _import(project: Project, file: File, job: Job) -> None:
         job.file(file.name, "", 0, why.removeprefix(f"{file.name}: "))
     else:
         job.file(file.name, "", told["added"], "" if told["added"] else "known already")
-
-
-class _Child:
-    """The engine's end of an `errand`: sends the order, writes what comes back."""
-
-    def __init__(self, project: Project, job: Job) -> None:
-        self._project, self._job = project, job
-
-    async def teach(
-        self, pipeline: Pipeline, pieces: list[errand.Piece], person: str | None
-    ) -> None:
-        """Let a child embed the files; write what it finds."""
-        pipeline = with_journal(pipeline, Registry.installed(), self._project)
-        settings: dict[str, Any] = {}
-        if self._project.setting(choice.SETTING) is None:
-            settings[choice.SETTING] = choice.name_of(self._project, pipeline)
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", errand.__name__,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-        assert child.stdin is not None
-        assert child.stdout is not None
-        told: set[str] = set()
-        try:
-            child.stdin.write(errand.order(self._project, pipeline, pieces, person, settings))
-            while not isinstance(frame := await _frame(child.stdout), errand.Ended):
-                if isinstance(frame, errand.Told):
-                    told.add(frame.name)
-                    self._job.file(frame.name, frame.label, frame.examples, frame.why)
-                else:
-                    child.stdin.write(errand.framed(await self._keep(frame)))
-        except (EOFError, ConnectionError):
-            raise InputError(
-                "one of the files ended the program that reads them; those before it are taught"
-            ) from None
-        finally:
-            if child.returncode is None:
-                child.kill()
-            await child.wait()
-        if frame.error:
-            raise InputError(frame.error)
-        for one in pieces:
-            if one.name not in told:
-                self._job.file(one.name, one.label, 0, "taught before")
-
-    async def _keep(self, keep: errand.Keep) -> errand.Kept:
-        def write() -> None:
-            if self._project.setting("locked"):
-                raise InputError("teaching was locked meanwhile")
-            if keep.settings:
-                self._project.set_settings(keep.settings, batch=keep.batch)
-            if keep.rows:
-                self._project.add(errand.examples_of(keep), batch=keep.batch)
-
-        try:
-            await asyncio.to_thread(write)
-        except TmstreamError as error:
-            return errand.Kept(str(error))
-        return errand.Kept()
-
-
-async def _frame(source: asyncio.StreamReader) -> errand.Frame:
-    """Return the child's next frame; `EOFError` when it has ended instead."""
-    (size,) = errand.LENGTH.unpack(await source.readexactly(errand.LENGTH.size))
-    if size > errand.MOST_FRAME_BYTES:
-        raise EOFError
-    return _decoded(await source.readexactly(size))

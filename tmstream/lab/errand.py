@@ -1,4 +1,4 @@
-"""A child process that embeds dropped files, so that none of them can harm or slow the show.
+"""A child process that embeds dropped files and variants, so that none can harm or slow the show.
 
 Decoders of sound and film are large native programs, and the files may be anybody's. The child
 reads the project and decodes; what it learns goes to the engine as frames (length, msgpack) on its
@@ -14,6 +14,7 @@ import os
 import struct
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,6 +31,7 @@ from .part import WORDS, kinds_of
 from .pool import Pool
 from .samples import Kind, Sample
 from .teach import teach
+from .vary import plan, vary, workload
 
 LENGTH = struct.Struct("<I")
 MOST_FRAME_BYTES = 1 << 30
@@ -60,9 +62,10 @@ class Order(msgspec.Struct, frozen=True):
     project: str
     pipeline: str  #: path, for messages
     nodes: list[Spec]
-    pieces: list[Piece]
-    person: str | None
-    settings: dict[str, Any]
+    pieces: list[Piece] = []
+    person: str | None = None
+    settings: dict[str, Any] = {}
+    vary: list[str] = []  #: labels to teach variants of
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -79,6 +82,7 @@ class Row(msgspec.Struct, frozen=True):
     end_us: int
     phase: Phase
     clip: tuple[bytes, str] | None
+    augmented_from: str | None
     id: str | None
 
 
@@ -89,6 +93,12 @@ class Told(msgspec.Struct, frozen=True, tag="told"):
     label: str
     examples: int
     why: str = ""  #: it was skipped for
+
+
+class Step(msgspec.Struct, frozen=True, tag="step"):
+    """One of ``total`` variants is made."""
+
+    total: int
 
 
 class Keep(msgspec.Struct, frozen=True, tag="keep"):
@@ -103,6 +113,7 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     """The last frame; ``error`` is for the person who dropped the files."""
 
     known: int = 0  #: files taught before
+    varied: dict[str, Any] = {}  #: `Varied` by label
     error: str = ""
 
 
@@ -112,20 +123,13 @@ class Kept(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-Frame = Told | Keep | Ended
+Frame = Told | Step | Keep | Ended
 
 
-def order(
-    project: Project,
-    pipeline: Pipeline,
-    pieces: Sequence[Piece],
-    person: str | None,
-    settings: dict[str, Any],
-) -> bytes:
-    """Return the first frame for a child."""
+def order(project: Project, pipeline: Pipeline, **wanted: Any) -> bytes:
+    """Return the first frame for a child: an `Order` with the fields ``wanted``."""
     nodes = [Spec(n.name, n.type, n.sources, dict(n.params)) for n in pipeline.nodes]
-    made = Order(str(project.path), str(pipeline.path), nodes, list(pieces), person, settings)
-    return framed(made)
+    return framed(Order(str(project.path), str(pipeline.path), nodes, **wanted))
 
 
 def framed(message: object) -> bytes:
@@ -153,7 +157,7 @@ class _Book:
 
     def __init__(self, project: Project, source: BinaryIO, out: BinaryIO) -> None:
         self._project, self._source, self._out = project, source, out
-        self.path = project.path
+        self.path, self.clip, self.labels = project.path, project.clip, project.labels
 
     def examples(self) -> Any:
         return self._project.examples()
@@ -183,7 +187,8 @@ def _row(one: NewExample) -> Row:
     return Row(
         one.label, one.space, vector.tobytes(), one.take, one.person, dict(one.groups), one.source,
         one.t_us, one.end_us, one.phase,
-        None if one.clip is None else (one.clip.data, one.clip.media_type), one.id,
+        None if one.clip is None else (one.clip.data, one.clip.media_type), one.augmented_from,
+        one.id,
     )  # fmt: skip
 
 
@@ -205,6 +210,17 @@ def run(wanted: Order, source: BinaryIO, out: BinaryIO) -> Ended:
     nodes = tuple(NodeSpec(n.name, n.type, n.sources, n.params) for n in wanted.nodes)
     pipeline, registry = Pipeline(Path(wanted.pipeline), nodes), Registry.installed()
     able = kinds_of(pipeline, registry)
+    with (
+        Project.open(Path(wanted.project), read_only=True) as project,
+        Pool(pipeline, registry, workers=1) as pool,
+    ):
+        book: Any = _Book(project, source, out)
+        if wanted.vary:
+            return _vary(wanted, book, pool, able, out)
+        return _teach(wanted, book, pool, able, out)
+
+
+def _teach(wanted: Order, book: Any, pool: Pool, able: list[Kind], out: BinaryIO) -> Ended:
     samples = []
     for one in wanted.pieces:
         if one.kind in able:
@@ -216,15 +232,17 @@ def run(wanted: Order, source: BinaryIO, out: BinaryIO) -> Ended:
         found, sample = len(heard.embeddings), heard.sample
         send(out, Told(sample.name, sample.label or "", found, "" if found else heard.why))
 
-    with (
-        Project.open(Path(wanted.project), read_only=True) as project,
-        Pool(pipeline, registry, workers=1) as pool,
-    ):
-        book: Any = _Book(project, source, out)
-        tallies = teach(
-            book, pool, samples, person=wanted.person, settings=wanted.settings, report=report
-        )
+    tallies = teach(
+        book, pool, samples, person=wanted.person, settings=wanted.settings, report=report
+    )
     return Ended(sum(tally.known for tally in tallies.values()))
+
+
+def _vary(wanted: Order, book: Any, pool: Pool, able: list[Kind], out: BinaryIO) -> Ended:
+    pieces, told = plan(book, able, wanted.vary)
+    total = workload(pieces)
+    vary(book, pool, pieces, told, report=lambda heard: send(out, Step(total)))
+    return Ended(varied={label: asdict(one) for label, one in told.items()})
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""What the studio asks for beside the head: dropped files, export, a quiet room, lint.
+"""What the studio asks for beside the head: dropped files, variants, export, a quiet room, lint.
 
 Everything that takes long is a job (`jobs`), and is one step for undo. Predictions go on: files are
-decoded in a child process (`dropped`), and the rest is done in a thread.
+decoded in a child process (`child`), and the rest is done in a thread.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ from ..store.history import SECONDS as HISTORY_S
 from ..store.history import History
 from ..store.project import Project
 from ..store.records import checked_text
+from .child import Child
 from .dropped import PROJECT_ENDING, teach_dropped
 from .head import head_of
 from .lint import lint
 from .samples import Sample
 from .tune import Silenced, silence
+from .vary import checked_labels, unvary
 
 SHORTEST_S = 3.0
 
@@ -43,7 +45,7 @@ class Workbench:
     """Answers the studio's commands on files and rooms; runs on the loop."""
 
     handles: ClassVar[tuple[type, ...]] = (
-        m.Upload, m.TeachFiles, m.Export, m.Calibrate, m.Lint
+        m.Upload, m.TeachFiles, m.Augment, m.Export, m.Calibrate, m.Lint
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +64,8 @@ class Workbench:
                 return {"upload": self._uploads.begin(command.name, command.bytes, label)}
             case m.TeachFiles():
                 return self._teach(command)
+            case m.Augment():
+                return self._augment(command)
             case m.Export():
                 work = self._copy if command.form == "copy" else self._export
                 return self._jobs.start("export", work)
@@ -87,6 +91,22 @@ class Workbench:
         files = self._uploads.take(command.uploads)
         work = partial(teach_dropped, self._project, self._graph.pipeline, files, person)
         return self._jobs.start("teaching files", work)
+
+    def _augment(self, command: m.Augment) -> dict[str, Any]:
+        self._must_be_free()
+        (label,) = checked_labels(self._project, [checked_text(command.label, "label")])
+        return self._jobs.start(
+            "variants", partial(self._vary if command.on else self._unvary, label)
+        )
+
+    async def _vary(self, label: str, job: Job) -> dict[str, Any]:
+        job.note = f"making variants of {label}"
+        ended = await Child(self._project, job).do(self._graph.pipeline, vary=[label])
+        return dict(ended.varied[label])
+
+    async def _unvary(self, label: str, job: Job) -> dict[str, Any]:
+        counts = await asyncio.to_thread(unvary, self._project, [label])
+        return {"deleted": counts[label]}
 
     async def _export(self, job: Job) -> dict[str, Any]:
         """Write a zip, and offer it once; one too large for a page is left beside the project."""

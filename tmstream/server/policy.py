@@ -52,6 +52,7 @@ ROLES: dict[type, Role] = {
     m.ViewerLink: "control",
     m.Upload: "control",
     m.TeachFiles: "control",
+    m.Augment: "control",
     m.Export: "control",
     m.Calibrate: "control",
     m.Lint: "control",

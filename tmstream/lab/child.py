@@ -1,0 +1,88 @@
+"""The engine's end of an `errand`: starts the child, writes to the project what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ..core.errors import InputError, TmstreamError
+from ..engine.registry import Registry
+from ..engine.settings import with_journal
+from ..engine.spec import Pipeline
+from ..server.jobs import Job
+from ..store.project import Project
+from . import errand
+
+_decoded: Callable[[bytes], errand.Frame] = msgspec.msgpack.Decoder(errand.Frame).decode
+
+
+class Child:
+    """Does one errand for a job; ``told`` are the files of which it said what became of them."""
+
+    def __init__(self, project: Project, job: Job) -> None:
+        self._project, self._job = project, job
+        self.told: set[str] = set()
+
+    async def do(self, pipeline: Pipeline, **wanted: Any) -> errand.Ended:
+        """Let a child do what is ``wanted`` (fields of `errand.Order`); write what it finds.
+
+        Raises:
+            InputError: the child died, or found something wrong with all of it.
+        """
+        pipeline = with_journal(pipeline, Registry.installed(), self._project)
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", errand.__name__,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        assert child.stdin is not None
+        assert child.stdout is not None
+        try:
+            child.stdin.write(errand.order(self._project, pipeline, **wanted))
+            while not isinstance(frame := await _frame(child.stdout), errand.Ended):
+                match frame:
+                    case errand.Told():
+                        self.told.add(frame.name)
+                        self._job.file(frame.name, frame.label, frame.examples, frame.why)
+                    case errand.Step():
+                        self._job.done, self._job.total = self._job.done + 1, frame.total
+                    case errand.Keep():
+                        child.stdin.write(errand.framed(await self._keep(frame)))
+        except (EOFError, ConnectionError):
+            raise InputError(
+                "one of the files ended the program that reads them; those before it are taught"
+            ) from None
+        finally:
+            if child.returncode is None:
+                child.kill()
+            await child.wait()
+        if frame.error:
+            raise InputError(frame.error)
+        return frame
+
+    async def _keep(self, keep: errand.Keep) -> errand.Kept:
+        def write() -> None:
+            if self._project.setting("locked"):
+                raise InputError("teaching was locked meanwhile")
+            if keep.settings:
+                self._project.set_settings(keep.settings, batch=keep.batch)
+            if keep.rows:
+                self._project.add(errand.examples_of(keep), batch=keep.batch)
+
+        try:
+            await asyncio.to_thread(write)
+        except TmstreamError as error:
+            return errand.Kept(str(error))
+        return errand.Kept()
+
+
+async def _frame(source: asyncio.StreamReader) -> errand.Frame:
+    """Return the child's next frame; `EOFError` when it has ended instead."""
+    (size,) = errand.LENGTH.unpack(await source.readexactly(errand.LENGTH.size))
+    if size > errand.MOST_FRAME_BYTES:
+        raise EOFError
+    return _decoded(await source.readexactly(size))

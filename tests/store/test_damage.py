@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tmstream.core.errors import StoreError
-from tmstream.store import backups, integrity, rows, schema
+from tmstream.core.errors import StoreError, TmstreamError
+from tmstream.store import backups, exchange, integrity, rows, schema
 from tmstream.store.database import Database
 from tmstream.store.project import Change, Clip, NewExample, Project
 
@@ -141,6 +141,36 @@ def test_a_turned_bit_in_a_vector_is_found_at_opening(project: Project, example:
     project.path.write_bytes(data)
     with pytest.raises(StoreError, match=r"damaged.*no good backup.*tmstream import"):
         Project.open(project.path)
+
+
+def test_another_kind_of_file_is_called_what_it_is(project: Project, tmp_path: Path) -> None:
+    picture, pages = tmp_path / "me.png", tmp_path / "browser.sqlite"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(2000))
+    with closing(sqlite3.connect(pages)) as db:
+        db.execute("CREATE TABLE pages(url)")
+    for path, what in (
+        (picture, "is image/png, not a tmstream"),
+        (pages, "not a tmstream project"),
+    ):
+        before = path.read_bytes()
+        for look in (Project.open, lambda path: exchange.bring_in(path, project)):
+            with pytest.raises(TmstreamError, match=f"{what}.*tmstream teach") as refused:
+                look(path)
+            assert "damaged" not in str(refused.value)
+        assert path.read_bytes() == before
+
+
+def test_a_project_by_another_name_whose_beginning_is_lost_comes_from_its_backup(
+    tmp_path: Path, example: New
+) -> None:
+    path = tmp_path / "show.project"
+    with_backup(path, example)
+    data = bytearray(path.read_bytes())
+    data[:100] = bytes(100)
+    path.write_bytes(data)
+    with Project.open(path) as project:
+        assert {one.id for one in project.examples()} >= {"old"}
+        assert any("backup" in notice for notice in project.notices)
 
 
 def test_a_row_that_we_did_not_write_is_found_at_opening(project: Project, example: New) -> None:

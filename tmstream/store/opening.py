@@ -67,7 +67,7 @@ def prepare(path: Path, *, create: bool, read_only: bool) -> Access:
     try:
         return _checked(path, notices, writable=writable, create=create)
     except schema.Damaged as error:
-        if not writable:
+        if not writable or (isinstance(error, schema.Foreign) and not backups.kept(path)):
             raise
         notices.append(backups.restore(path, str(error)))
         return _checked(path, notices, writable=True, create=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 import sqlite3
 import zlib
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from ..core.errors import StoreError
 
 #: "tms1" in ASCII, in the header of every project file.
 APPLICATION_ID = 0x746D7331
+
+#: What is called so, and cannot be read, was a project.
+ENDING = ".tms"
 
 #: Columns of ``example`` that its ``crc`` covers, in this order.
 ROW = (
@@ -69,6 +73,17 @@ VERSION = len(MIGRATIONS)
 
 class Damaged(StoreError):
     """The file is not what was written: cut short, overwritten, or bits turned."""
+
+
+class Foreign(Damaged):
+    """No project at all: another kind of file, or a project whose beginning is lost."""
+
+    def __init__(self, path: Path) -> None:
+        kind, _ = mimetypes.guess_type(path.name)
+        super().__init__(
+            f"{path}: is {f'{kind}, ' if kind else ''}not a tmstream project; recordings, pictures "
+            "and films are taught, from one folder a label: tmstream teach PROJECT FOLDER"
+        )
 
 
 def row_crc(*fields: str | int | None) -> int:
@@ -145,6 +160,8 @@ def explained(path: Path) -> Iterator[None]:
             raise StoreError(f"{path}: cannot be opened ({error})") from error
         if code.startswith("SQLITE_READONLY"):
             raise StoreError(f"{path}: may only be read here") from error
+        if code == "SQLITE_NOTADB" and path.suffix != ENDING:
+            raise Foreign(path) from error
         # The module's own "Could not decode to UTF-8" carries no code.
         damage = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")
         if code.startswith(damage) or "decode" in str(error):
@@ -164,6 +181,8 @@ def version_of(db: sqlite3.Connection, path: Path) -> int:
     if not kinds and application == version == 0:
         return 0
     if application != APPLICATION_ID or version < 1:
+        if path.suffix != ENDING:
+            raise Foreign(path)
         raise Damaged(f"{path}: is not a tmstream project")
     if kinds - {"table", "index"}:
         raise Damaged(f"{path}: contains triggers or views; no tmstream project does")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import threading
+from typing import Any
 
 import pytest
 
@@ -89,6 +90,25 @@ def test_only_the_spaces_asked_for_are_taught(stage: Stage) -> None:
     stage.frame(0, 1)
     stage.frame(0, 2, "body.upper", "1")
     assert stage.do(m.RecordStop(id=2))["spaces"] == {"body.upper": 1}
+
+
+def test_of_two_people_both_are_taught_and_named_or_only_the_one_asked_for(stage: Stage) -> None:
+    def record(subject: str | None) -> dict[str, Any]:
+        stage.do(m.RecordStart(id=1, label="clap", subject=subject))
+        stage.frame(0, 1)  # a sound is nobody's
+        stage.frame(0, 2, "body.upper", "p1")
+        stage.frame(1, 3, "body.upper", "p2")
+        return dict(stage.do(m.RecordStop(id=2)))
+
+    both = record(None)
+    assert (both["spaces"], both["subjects"]) == ({"audio": 1, "body.upper": 2}, ["p1", "p2"])
+    one = record("p2")
+    assert (one["spaces"], one["subjects"]) == ({"audio": 1, "body.upper": 1}, ["p2"])
+    takes = {e.take for e in stage.project.examples() if e.id in one["ids"]}
+    assert {take.partition("/")[2] for take in takes} == {"", "p2"}
+    stage.do(m.RecordStart(id=1, label="clap", subject="p7"))
+    stage.frame(0, 2, "body.upper", "p1")
+    assert "heard or seen of p7" in stage.do(m.RecordStop(id=2))["note"]
 
 
 def test_nothing_recorded_is_said(stage: Stage) -> None:

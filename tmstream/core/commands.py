@@ -39,7 +39,10 @@ class Ping(Command, frozen=True, tag="ping"):
 
 
 class RecordStart(Command, frozen=True, tag="record_start"):
-    """Teach ``label`` from what is heard and seen now; with ``seconds`` it stops by itself."""
+    """Teach ``label`` from what is heard and seen now; with ``seconds`` it stops by itself.
+
+    Of several people in the picture all are taught, or only ``subject``; a sound is nobody's.
+    """
 
     label: str
     spaces: list[str] | None = None
@@ -47,10 +50,11 @@ class RecordStart(Command, frozen=True, tag="record_start"):
     delay_s: float = 0.0
     person: str | None = None
     take: str | None = None
+    subject: str | None = None
 
 
 class RecordStop(Command, frozen=True, tag="record_stop"):
-    """Stop recording; the reply names the examples, which are durable by then."""
+    """Stop recording; the reply names the examples, which are durable by then, and the subjects."""
 
 
 class Mark(Command, frozen=True, tag="mark"):

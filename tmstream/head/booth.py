@@ -79,8 +79,9 @@ class Booth:
         self._origin.check(command.spaces)
         from_us = self._clock.now_us() + round(command.delay_s * 1e6)
         recording = Recording(
-            label, name, from_us, spaces=command.spaces, person=command.person or None
-        )
+            label, name, from_us, spaces=command.spaces, person=command.person or None,
+            subject=command.subject,
+        )  # fmt: skip
         with self._lock:
             if self._recording is not None:
                 raise InputError(f"{self._recording.label!r} is being recorded; stop that first")
@@ -114,9 +115,13 @@ class Booth:
         spaces: dict[str, int] = {}
         for one in new:
             spaces[one.space] = spaces.get(one.space, 0) + 1
-        result = {"label": recording.label, "take": recording.name, "ids": ids, "spaces": spaces}
+        result = {
+            "label": recording.label, "take": recording.name, "ids": ids, "spaces": spaces,
+            "subjects": sorted({one.data.subject for one in recording.taken if one.data.subject}),
+        }  # fmt: skip
         if not ids:
-            result["note"] = "nothing was heard or seen while recording"
+            whose = f" of {recording.subject}" if recording.subject else ""
+            result["note"] = f"nothing was heard or seen{whose} while recording"
         return result
 
     def _keep(self, new: list[NewExample]) -> list[str]:

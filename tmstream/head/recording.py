@@ -26,8 +26,8 @@ class Recording:
     """What is being taught: from ``from_us`` on, until it is told when it ended."""
 
     def __init__(self, label: str, name: str, from_us: int, *, spaces: Iterable[str] | None = None,
-                 person: str | None = None) -> None:  # fmt: skip
-        self.label, self.name, self.person = label, name, person
+                 person: str | None = None, subject: str | None = None) -> None:  # fmt: skip
+        self.label, self.name, self.person, self.subject = label, name, person, subject
         self.from_us = from_us
         self.until_us: int | None = None
         self.taken: list[Packet[Embedding]] = []
@@ -45,6 +45,8 @@ class Recording:
         """Take the embedding, if it belongs to this recording."""
         seen = packet.data
         if self._spaces is not None and seen.space not in self._spaces:
+            return
+        if self.subject is not None and seen.subject not in (None, self.subject):
             return
         if len(self.taken) >= MOST or not self._within(packet):
             return

@@ -114,6 +114,31 @@ def test_files_come_go_and_come_again(studio: Any, tmp_path: Path, artefacts: Pa
     assert takes(page, "hum") == 3
 
 
+def test_a_class_is_learned_from_variants_as_well_or_no_longer(
+    studio: Any, tmp_path: Path, artefacts: Path
+) -> None:
+    page, files = studio, {}
+    page.fill("[aria-label='Name of a new class']", "clap")
+    page.click("text=Add class")
+    switch = page.locator("[data-label=clap] >> text=learn variants too")
+    assert not switch.count(), "there is nothing to vary"
+    for i in range(2):
+        soundfile.write(tmp_path / "clap.wav", sound("clap", i), RATE_HZ)
+        files[f"clap {i}.wav"] = (tmp_path / "clap.wav").read_bytes()
+    drop(page, "[data-label=clap]", files)
+    assert "2 files taken" in reported(page)
+    assert switch.get_attribute("aria-pressed") == "false"
+    switch.click()
+    pressed = "document.querySelector('[data-key=\"vary clap\"]').ariaPressed"
+    until(page, f"{pressed} === 'true'", timeout=120_000)  # a child process begins, and librosa
+    assert "variants made" in reported(page)
+    assert takes(page, "clap") == 2, "they belong to the takes they are of"
+    page.screenshot(path=artefacts / "studio-variants.png")
+    switch.click()
+    assert "variants deleted" in reported(page)
+    until(page, f"{pressed} === 'false'")
+
+
 def test_the_room_is_made_quiet(studio: Any, artefacts: Path) -> None:
     page = studio
     page.fill("[aria-label='Name of a new class']", "clap")

@@ -21,7 +21,7 @@ export class Classes {
       h("label.inline", {}, "hands-free for", this.seconds, "s"));
     this.element = app.drop.target(h("section.panel", { "aria-label": "Classes" },
       h("div.heading", {}, h("h2", {}, "Classes"), this.options),
-      this.adder, this.cards, app.drop.element));
+      this.adder, app.company.element, this.cards, app.drop.element));
     app.on("examples", () => this.rebuild());
     app.on("role", () => this.rebuild());
     document.addEventListener("visibilitychange", () => document.hidden && this.release());
@@ -116,6 +116,8 @@ export class Classes {
     const bar = h("div.countdown", { role: "timer", hidden: !(busy && this.recording.hands === "free") }, this.recording?.words ?? "");
     const lint = app.lint?.get(label);
     const files = h("button", { "data-key": `files ${label}`, type: "button", disabled: !mine || app.locked, title: "Sounds, pictures or films; or drop them here", onclick: () => app.drop.pick(label) }, "Files…");
+    const varied = takes.flat().some((one) => one.augmented_from);
+    const vary = h("button.quiet", { "data-key": `vary ${label}`, type: "button", "aria-pressed": varied, disabled: app.locked, title: varied ? "Learn from the takes alone again" : "Learn from variants of these takes as well: with noise, higher, faster; turned, darker. Takes recorded later have none", onclick: () => app.drop.vary(label, !varied) }, `${varied ? "☑" : "☐"} learn variants too`);
     const card = h("article.class", { "--ink": inkOf(label), "data-label": label, "aria-label": `Class ${label}` },
       h("header", {},
         h("input.title", {
@@ -126,7 +128,8 @@ export class Classes {
         mine && h("button.quiet", { "data-key": `delete ${label}`, type: "button", "aria-label": `Delete class ${label}`, title: "Delete this class (undo brings it back)", disabled: app.locked, onclick: () => this.remove(label) }, "✕")),
       mine && h("div.actions", {}, hold, free, app.wire.hello?.project && files), bar,
       mine && lint && h("p.lint", {}, lint),
-      takes.length > 0 && h("ul.takes", {}, shown.map((take) => this.takeCard(take)), takes.length > shown.length && h("li.more", {}, `and ${takes.length - shown.length} more`)));
+      takes.length > 0 && h("ul.takes", {}, shown.map((take) => this.takeCard(take)), takes.length > shown.length && h("li.more", {}, `and ${takes.length - shown.length} more`)),
+      mine && count > 0 && app.wire.hello?.project && vary);
     return app.drop.target(card, label);
   }
 
@@ -183,7 +186,8 @@ export class Classes {
     this.recording = { label, hands, started: null, words: this.recording?.words };
     const mine = this.recording;
     this.mark();
-    mine.started = this.app.wire.command("record_start", { label, person: this.person.value.trim() || null });
+    mine.subject = this.app.company.chosen();
+    mine.started = this.app.wire.command("record_start", { label, person: this.person.value.trim() || null, subject: mine.subject });
     try {
       await mine.started;
     } catch (error) {
@@ -201,7 +205,8 @@ export class Classes {
       await mine.started;
       const result = await this.app.wire.command("record_stop");
       const kept = result?.ids?.length ?? 0;
-      if (kept) this.app.say(`${mine.label}: ${kept} ${kept === 1 ? "example" : "examples"} taken`);
+      const back = { words: "Take back", go: () => this.app.change("delete_examples", { ids: result.ids }, `${mine.label}: taken back`) };
+      if (kept) this.app.say(`${mine.label}: ${kept} ${kept === 1 ? "example" : "examples"} taken${this.app.company.told(mine, result.subjects)}`, "", back);
       else this.app.say(`${mine.label}: ${result?.note ?? "nothing was taken"}. Hold the button for the whole of it; is the microphone or camera on?`, "warn");
     } catch (error) {
       this.app.complain(error);

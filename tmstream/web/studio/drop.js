@@ -166,6 +166,18 @@ export class Drop {
     });
   }
 
+  /** Let a class be learned from variants of its takes as well, or no longer. */
+  async vary(label, on) {
+    if (this.busy) return;
+    await this.run(`${label}: ${on ? "making" : "deleting"} variants`, async () => {
+      const { job } = await this.app.wire.command("augment", { label, on });
+      const { result, error } = await this.wait(job, (state) => this.step(state.note, state.done, state.total));
+      const left = Object.entries(result.skipped ?? {}).map(([why, count]) => `, ${count} without: ${why}`).join("");
+      return error || (on ? `${label}: ${result.variants} variants made${left}` : `${label}: ${result.deleted} variants deleted`);
+    });
+    await this.app.examplesChanged(true);
+  }
+
   async run(words, work) {
     this.begin(words);
     try {

@@ -255,7 +255,9 @@ def test_what_is_told_is_about_living_examples(project: Project, example: New) -
 
 def test_what_was_augmented_goes_where_its_parent_goes(project: Project, example: New) -> None:
     project.add([example(id="a"), example("snap", id="b"), example("wave", id="lone")])
-    project.add([example(augmented_from="a", id="a1"), example("snap", augmented_from="b", id="b1")])
+    project.add(
+        [example(augmented_from="a", id="a1"), example("snap", augmented_from="b", id="b1")]
+    )
     project.add([example(augmented_from="a1", id="a2")])
     heard: list[Change] = []
     project.subscribe(heard.append)

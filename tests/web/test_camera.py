@@ -13,7 +13,7 @@ import pytest
 from .conftest import FLAGS
 from .running import running
 from .server import ROOT
-from .test_studio import hold, part, until
+from .test_studio import hold, part, takes, until
 
 PART_S = 4.0
 TAUGHT = """
@@ -249,3 +249,34 @@ def test_of_two_people_the_one_is_marked_whose_answer_was_clicked(
             (mark,) = [one for one in sent if one.get("type") == "mark"]
             assert mark["subject"] == who
             sent.clear()
+
+
+def test_of_two_people_the_nearest_is_taught_or_everybody_as_is_said(
+    visit: Callable[..., Any], tmp_path: Path, artefacts: Path
+) -> None:
+    with running(tmp_path, DRAWN) as address:
+        page = visit(address, width=1280, height=900)
+        page.wait_for_selector(".adder:not([hidden]) input")
+        page.fill("[aria-label='Name of a new class']", "wave")
+        page.click("text=Add class")
+        said = page.locator(".company")
+        said.get_by_text("2 people in the picture: learn from").wait_for()
+        page.screenshot(path=artefacts / "studio-two-people.png")
+        (nearest,) = re.findall(r"the nearest \((p\d)\)", said.inner_text())
+
+        hold(page, "wave", 1.5, during=lambda: said.get_by_text(f"{nearest} alone").wait_for())
+        toast = page.locator(".toast", has_text=" examples taken")
+        assert toast.inner_text().startswith("wave: ")
+        assert f" examples taken of {nearest} alone" in toast.inner_text()
+        page.wait_for_selector('[data-label="wave"] .takes')
+        assert takes(page, "wave") == 1
+        page.screenshot(path=artefacts / "studio-taken.png")
+
+        page.select_option("[aria-label='Whom it learns from']", "all")
+        hold(page, "wave", 1.5, during=lambda: said.get_by_text("all of them").wait_for())
+        page.locator(".toast", has_text="of 2 people (p1, p2)").wait_for()
+        counted = "parseInt(document.querySelector('[data-label=wave] .count').textContent)"
+        until(page, f"{counted} === 3")  # a take each
+        page.click("text=Take back")
+        until(page, f"{counted} === 1")
+        assert page.complaints == []

@@ -82,13 +82,16 @@ def visitor(needs_chromium: str, chromium: Any, take: Path) -> Iterator[Callable
     assert complaints == []
 
 
-def hold(page: Any, label: str, seconds: float) -> None:
-    """Hold the record button as a finger does."""
+def hold(
+    page: Any, label: str, seconds: float, *, during: Callable[[], object] = lambda: None
+) -> None:
+    """Hold the record button as a finger does; ``during`` that look at something."""
     button = page.locator(f'[data-label="{label}"] .record')
     button.scroll_into_view_if_needed()
     box = button.bounding_box()
     page.mouse.move(box["x"] + 30, box["y"] + 15)
     page.mouse.down()
+    during()
     page.wait_for_timeout(seconds * 1000)
     page.mouse.up()
 

@@ -1,6 +1,7 @@
 // The studio: one page for teaching, looking, and putting right. Each panel is a module of its own.
 import { Classes } from "./classes.js";
 import { Clips } from "./clips.js";
+import { Company } from "./company.js";
 import { fill, h, inkOf } from "./dom.js";
 import { Drop } from "./drop.js";
 import { Engine } from "./engine.js";
@@ -33,11 +34,14 @@ class App {
     for (const handler of this.handlers.get(kind) ?? []) handler();
   }
 
-  /** A line that goes away by itself. */
-  say(text, kind = "") {
-    const toast = h(`div.toast${kind && `.${kind}`}`, {}, text);
-    document.getElementById("toasts").append(toast);
-    setTimeout(() => toast.remove(), kind ? 9000 : 3500);
+  /** A line that goes away by itself; `act` is what can be done about it meanwhile: { words, go }. */
+  say(text, kind = "", act = null) {
+    const button = act && h("button", { type: "button", onclick: () => { toast.remove(); act.go(); } }, act.words);
+    const toast = h(`div.toast${kind && `.${kind}`}`, {}, text, button);
+    const toasts = document.getElementById("toasts");
+    if (act) toasts.querySelectorAll(".toast:has(button)").forEach((one) => one.remove()); // the last is the one that is meant
+    toasts.append(toast);
+    setTimeout(() => toast.remove(), kind || act ? 9000 : 3500);
   }
 
   complain(error) {
@@ -81,6 +85,7 @@ class App {
 const app = new App();
 app.live = new Live(app);
 app.drop = new Drop(app);
+app.company = new Company(app);
 app.classes = new Classes(app);
 app.why = new Why(app);
 app.judge = new Judge(app);

@@ -1,0 +1,62 @@
+// Who is in the picture while something is taught: how many, and which of them it is learned from.
+import { h } from "./dom.js";
+
+const SEEN_MS = 600;
+const BODY = 33; // points; what has fewer is a hand, and nobody can say whose
+
+export class Company {
+  constructor(app) {
+    this.people = new Map(); // subject -> { size, ms }
+    this.words = h("span");
+    this.nearest = h("option", { value: "nearest" });
+    this.choice = h("select", { "aria-label": "Whom it learns from" }, this.nearest, h("option", { value: "all" }, "everybody"));
+    this.element = h("p.company", { role: "status", hidden: true }, this.words, this.choice);
+    app.wire.on("hello", () => { this.hands = false; });
+    app.wire.on("landmarks", (message) => this.see(message));
+    setInterval(() => this.show(app.classes.recording, app.wire.mayTeach && !app.locked), 250);
+  }
+
+  see({ subject, points }) {
+    if (points.length !== BODY) {
+      this.hands = true;
+      return;
+    }
+    const seen = points.filter((point) => point[3] >= 0.5);
+    const span = (axis) => Math.max(0, ...seen.map((point) => point[axis])) - Math.min(1, ...seen.map((point) => point[axis]));
+    this.people.set(subject, { size: span(0) * span(1), ms: performance.now() });
+  }
+
+  /** Who is there now, the nearest (that is, the largest) first. */
+  get present() {
+    const now = performance.now();
+    for (const [subject, { ms }] of this.people) if (now - ms > SEEN_MS) this.people.delete(subject);
+    return [...this.people].sort(([, one], [, other]) => other.size - one.size).map(([subject]) => subject);
+  }
+
+  /** Whom to learn from, from now on; null: from whoever is there, and whoever comes. */
+  chosen() {
+    return this.hands || this.choice.value === "all" ? null : this.present[0] ?? null;
+  }
+
+  /** Before and while recording; of one person there is nothing to say. */
+  show(recording, mayTeach) {
+    const there = this.present;
+    if (recording) recording.company = Math.max(recording.company ?? 0, there.length);
+    this.element.hidden = !mayTeach || there.length < 2;
+    if (this.element.hidden) return;
+    const under = Boolean(recording?.started);
+    const whom = recording?.subject ?? null;
+    const words = `${there.length} people in the picture: ` + (under || this.hands ? `it learns from ${under && whom ? `${whom} alone` : "all of them"}` : "learn from");
+    const nearest = `the nearest (${there[0]})`;
+    if (this.words.textContent !== words) this.words.textContent = words;
+    if (this.nearest.textContent !== nearest) this.nearest.textContent = nearest;
+    this.choice.hidden = under || this.hands;
+  }
+
+  /** What there is to say of who was taught, when it was not simply whoever teaches. */
+  told(recording, subjects = []) {
+    const people = this.hands ? [] : subjects;
+    if (people.length > 1) return ` of ${people.length} people (${people.join(", ")})`;
+    return recording.subject && recording.company > 1 ? ` of ${recording.subject} alone` : "";
+  }
+}

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmstream.head import bank as bank_module
 from tmstream.head.bank import Bank, receipts
 from tmstream.head.learn import learn
 from tmstream.head.lesson import lesson_of
 from tmstream.head.scratch import Scratch
 from tmstream.head.state import fill
 from tmstream.head.vote import SOFTNESS
-from tmstream.maths import neighbours
 
 from .lessons import taught, vector
 
@@ -70,17 +67,6 @@ def test_it_is_brute_force_after_any_history(steps: list[tuple[bool, int]]) -> N
     assert len(made) == len(book.examples())
     assert set(said) == set(wanted)
     for label, (evidence, distance) in wanted.items():
-        np.testing.assert_allclose(said[label].evidence, evidence, atol=1e-5)
-        np.testing.assert_allclose(said[label].distance, distance, atol=1e-5)
-
-
-def test_a_label_of_many_blocks_is_brute_force_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    made, book = bank(takes=40)
-    query = vector(2, 5)
-    for module in (bank_module, neighbours):
-        monkeypatch.setattr(module, "BLOCK_ROWS", 7)
-    said = made.ask(query, K)
-    for label, (evidence, distance) in brute(made, book, query).items():
         np.testing.assert_allclose(said[label].evidence, evidence, atol=1e-5)
         np.testing.assert_allclose(said[label].distance, distance, atol=1e-5)
 

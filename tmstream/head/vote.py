@@ -8,7 +8,6 @@ of it is exact: no example is left out unseen.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -32,11 +31,13 @@ def softened(similarities: Array) -> Array:
     )
 
 
-def softened_one(similarities: Sequence[float]) -> float:
-    """Return the softened maximum of a few numbers, ten times faster than an array of them."""
-    top = max(similarities)
-    total = sum(math.exp(SOFTNESS * (one - top)) for one in similarities)
-    return top + math.log(total / len(similarities)) / SOFTNESS
+def softened_groups(similarities: Float32, starts: Codes) -> Array:
+    """Return the softened maximum of every group; ``starts`` (groups,) is where each begins."""
+    sizes = np.diff(starts, append=len(similarities))
+    values = similarities.astype(np.float64)
+    top = np.maximum.reduceat(values, starts)
+    raised = np.exp(SOFTNESS * (values - np.repeat(top, sizes)))
+    return np.asarray(top + np.log(np.add.reduceat(raised, starts) / sizes) / SOFTNESS)
 
 
 def take_bests(similarities: Float32, takes: Codes) -> tuple[Float32, Codes]:
@@ -72,12 +73,14 @@ def confidence(evidences: Array, sharpness: float) -> Array:
     return np.asarray(raised / raised.sum(axis=-1, keepdims=True))
 
 
-def mixed(cosines: Sequence[Float32]) -> Float32:
-    """Return the similarity: half the first view's cosine, half the mean of the others'.
+def shares(views: int) -> list[float]:
+    """Return how much each view's cosine counts: the first, plain one as much as all others."""
+    return [1.0] if views == 1 else [0.5] + [0.5 / (views - 1)] * (views - 1)
 
-    That of a single view is not copied.
-    """
+
+def mixed(cosines: Sequence[Float32]) -> Float32:
+    """Return the similarity: the sum of the views' cosines by their `shares`; one is not copied."""
     if len(cosines) == 1:
         return cosines[0]
-    plain, *others = cosines
-    return np.asarray((plain + sum(others) / np.float32(len(others))) / 2, dtype=np.float32)
+    every = zip(cosines, shares(len(cosines)), strict=True)
+    return np.asarray(sum(cosine * np.float32(share) for cosine, share in every), np.float32)

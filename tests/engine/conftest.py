@@ -117,6 +117,8 @@ class Keep:
     async def open(self, services: Any) -> None:
         JOURNAL.append(f"open {services.node}")
         self._name = services.node
+        if self.lost_at == 0:
+            raise DeviceError("peer gone")
 
     async def close(self) -> None:
         JOURNAL.append(f"close {self._name}")

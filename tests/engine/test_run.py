@@ -133,16 +133,38 @@ def test_a_lost_transform_restarts_alone(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_lost_sink_is_opened_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(restart, "FIRST_S", 0.01)
-    made = run("nodes: {a: {type: ticks}, out: {type: keep, from: a, lost_at: 2}}")
+    made = run(
+        "{nodes: {a: {type: ticks}, out: {type: keep, from: a, lost_at: 2}}, realtime: true}"
+    )
     assert [v for _, v in firsts(made)] == [0.0, 2.0, 4.0]  # what it failed on is lost, no more
     assert JOURNAL.count("open out") == JOURNAL.count("close out") == 4
+
+
+@pytest.mark.parametrize("lost_at", [0, 3])
+def test_a_lost_sink_in_a_file_graph_ends_it_once_the_others_have_all_of_it(lost_at: int) -> None:
+    text = f"""
+nodes:
+  a:    {{type: ticks, n: 3000}}
+  lost: {{type: keep, from: a, lost_at: {lost_at}}}
+  out:  {{type: diary, from: a}}
+"""
+    with pytest.raises(ExceptionGroup) as caught:
+        run(text)
+    assert caught.group_contains(DeviceError, match="peer gone")
+    values = [v for _, v in firsts(ARRIVED)]
+    assert values.count(2999.0) == 1
+    assert len(values) == 3000 + max(0, lost_at - 1)
+    assert JOURNAL.count("open lost") == JOURNAL.count("close lost") == 1
 
 
 def test_what_was_wrong_with_a_sink_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(restart, "FIRST_S", 0.01)
 
     async def live() -> NodeStats:
-        text = "nodes: {a: {type: ticks, n: 3}, out: {type: keep, from: a, lost_at: 3}}"
+        text = (
+            "{nodes: {a: {type: ticks, n: 3}, out: {type: keep, from: a, lost_at: 3}},"
+            " realtime: true}"
+        )
         house = running.House(build(text), ())
         await house.live(asyncio.Event())
         return house._services["out"].stats

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Generic, Literal, TypeVar
 
 T = TypeVar("T")
@@ -70,6 +71,12 @@ class Inbox(Generic[T]):
                     return self._take()
                 item = self._promise()
             await item
+
+    async def drain(self) -> None:
+        """Throw away what comes, on the loop, until every writer has closed."""
+        with suppress(Closed):
+            while True:
+                await self.aget()
 
     def close(self) -> None:
         """Let one writer leave; what waits can still be taken."""

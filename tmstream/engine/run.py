@@ -66,6 +66,7 @@ class House:
         }
         for name, door in self._sink_doors.items():
             self._services[name].stats.dropped_at_door = lambda door=door: door.dropped  # type: ignore[misc]
+        self._failures: list[DeviceError] = []  #: of sinks, in a graph of files
         steps = {n: step for lane in self._lanes.values() for n, step in lane.walk.steps.items()}
         LiveSettings(graph, steps).serve(services)
 
@@ -136,6 +137,8 @@ class House:
                     await _cancelled(sources)
                     await self._end(lanes, sinks, status)
                     watch.cancel()  # a lane that hangs is left behind
+                for error in self._failures:
+                    raise error
             finally:
                 self._abandon(lanes)
 
@@ -193,7 +196,11 @@ class House:
     async def _sink(
         self, slot: Slot, door: Inbox[tuple[str, Packet[Any]]], ready: asyncio.Event
     ) -> None:
-        """Write what comes through the door; a sink whose peer fails is opened afresh."""
+        """Write what comes through the door; a sink whose peer fails is opened afresh.
+
+        Not while only files are read: they do not wait for a peer to come back. Whoever else
+        listens is given all of them, and then the failure is raised.
+        """
         services, patience = self._services[slot.name], Patience()
         while True:
             try:
@@ -209,7 +216,12 @@ class House:
             except Closed:
                 return
             except DeviceError as error:
-                services.stats.say("waiting", str(error))
+                services.stats.say("waiting" if self.graph.live else "failed", str(error))
+                if not self.graph.live:
+                    self._failures.append(error)
+                    ready.set()
+                    await door.drain()
+                    return
             finally:
                 ready.set()
             await asyncio.sleep(patience.wait_s())

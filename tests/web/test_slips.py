@@ -124,3 +124,29 @@ def test_receipts_scenes_and_snapshots_tell_the_truth(
     page.locator(".votes .remove").first.evaluate("(one) => one.click()")
     said(page, "example deleted")
     until(page, f"parseInt(document.querySelector('[data-label=hum] .count')?.textContent ?? '0') === {before - 1}")  # fmt: skip
+
+
+def test_who_records_again_at_once_is_asked_to_wait_and_then_recorded(
+    engine: str, visitor: Callable[..., Any]
+) -> None:
+    page = visitor("about:blank", viewport={"width": 1280, "height": 800})
+    sent: list[str] = []
+    page.on("websocket", lambda line: line.on("framesent", lambda frame: sent.append(str(frame))))
+    page.goto(engine)
+    page.wait_for_selector(".adder:not([hidden]) input")
+    named(page, "hum")
+    button = "document.querySelector('[data-label=hum] .record').textContent"
+    hold(page, "hum", 2.5)
+    page.mouse.down()
+    until(page, f"{button} === 'One moment…'")
+    until(page, f"{button} === 'Recording…'")
+    page.wait_for_timeout(2500)
+    page.mouse.up()
+    page.mouse.down()
+    until(page, f"{button} === 'One moment…'")
+    page.mouse.up()
+    said(page, "Not recorded: it was still listening")
+    until(page, f"{button} === 'Hold to record'")
+    page.wait_for_selector('[data-label="hum"] .takes')
+    assert sum('"record_start"' in frame for frame in sent) == 2
+    assert takes(page, "hum") >= 2

@@ -1,5 +1,6 @@
-// The classes: add, rename, delete; record by holding a button or hands-free; every take is a card.
+// The classes: add, rename, delete; every take is a card.
 import { fill, h, inkOf, spaceName } from "./dom.js";
+import { Recorder } from "./recorder.js";
 
 const CARDS = 24; // shown of one label; the rest is counted
 const LONGEST_NAME = 80;
@@ -8,23 +9,21 @@ export class Classes {
   constructor(app) {
     this.app = app;
     this.pending = []; // labels without an example yet live only on this page
-    this.recording = null; // { label, hands: "hold" | "free" }
     this.shown = new Map(); // label -> { signature, card }: a card that did not change stays as it is
     this.pictures = new Map(); // example id -> its drawing
     this.cards = h("div.classes");
     this.person = h("input", { type: "text", placeholder: "anybody", autocomplete: "off", maxLength: 60 });
-    this.seconds = h("input", { type: "number", min: 1, max: 60, value: 5, inputMode: "numeric" });
+    this.recorder = new Recorder(app, this);
     this.name = h("input", { type: "text", placeholder: "A new class, e.g. clap", autocomplete: "off", "aria-label": "Name of a new class" });
     this.adder = h("form.adder", { onsubmit: (event) => this.add(event) }, this.name, h("button.primary", { type: "submit" }, "Add class"));
     this.options = h("div.options", { hidden: true },
       h("label.inline", { title: "Who teaches; then it can be judged on people it has not met" }, "taught by", this.person),
-      h("label.inline", {}, "hands-free for", this.seconds, "s"));
+      h("label.inline", {}, "hands-free for", this.recorder.seconds, "s"));
     this.element = app.drop.target(h("section.panel", { "aria-label": "Classes" },
       h("div.heading", {}, h("h2", {}, "Classes"), this.options),
       this.adder, app.company.element, this.cards, app.drop.element));
     app.on("examples", () => this.rebuild());
     app.on("role", () => this.rebuild());
-    document.addEventListener("visibilitychange", () => document.hidden && this.release());
   }
 
   add(event) {
@@ -51,7 +50,7 @@ export class Classes {
   }
 
   rebuild() {
-    if (this.recording?.hands === "hold") return; // not under somebody's finger; its end calls again
+    if (this.recorder.held) return; // not under somebody's finger; its end calls again
     const { app } = this;
     const taught = new Set(app.examples.map((one) => one.label));
     this.pending = this.pending.filter((label) => !taught.has(label));
@@ -74,7 +73,7 @@ export class Classes {
 
   keptCard(label) {
     const takes = this.takesOf(label);
-    const busy = this.recording?.label === label ? this.recording : null;
+    const busy = this.recorder.of(label);
     const { app } = this;
     const signature = JSON.stringify([takes.map((take) => take.map((one) => one.id)), app.wire.mayTeach, app.locked, busy?.words, Boolean(busy), app.lint?.get(label), takes.map((take) => this.fault(take))]);
     const kept = this.shown.get(label);
@@ -100,20 +99,20 @@ export class Classes {
     const mine = app.wire.mayTeach;
     const count = takes.filter((take) => !take[0].negative).length;
     const shown = takes.filter((take, i) => i < CARDS || this.fault(take)); // what should be mended can be found
-    const busy = this.recording?.label === label;
+    const busy = this.recorder.of(label);
     const hold = h("button.record", {
-      "data-key": `hold ${label}`, type: "button", disabled: !mine || app.locked, "aria-pressed": busy && this.recording.hands === "hold", title: "Hold to record (mouse, finger, space bar)",
-      onpointerdown: (event) => { event.preventDefault(); event.target.focus(); this.press(label); },
-      onpointerup: () => this.release(), onpointercancel: () => this.release(), onlostpointercapture: () => this.release(),
+      "data-key": `hold ${label}`, type: "button", disabled: !mine || app.locked, "aria-pressed": busy?.hands === "hold", title: "Hold to record (mouse, finger, space bar)",
+      onpointerdown: (event) => { event.preventDefault(); event.target.focus(); this.recorder.press(label); },
+      onpointerup: () => this.recorder.release(), onpointercancel: () => this.recorder.release(), onlostpointercapture: () => this.recorder.release(),
       oncontextmenu: (event) => event.preventDefault(),
-      onkeydown: (event) => { if ((event.key === " " || event.key === "Enter") && !event.repeat) { event.preventDefault(); this.press(label); } },
-      onkeyup: (event) => { if (event.key === " " || event.key === "Enter") this.release(); },
-      onblur: () => this.release(),
-    }, busy && this.recording.hands === "hold" ? "Recording…" : "Hold to record");
+      onkeydown: (event) => { if ((event.key === " " || event.key === "Enter") && !event.repeat) { event.preventDefault(); this.recorder.press(label); } },
+      onkeyup: (event) => { if (event.key === " " || event.key === "Enter") this.recorder.release(); },
+      onblur: () => this.recorder.release(),
+    }, busy?.hands === "hold" ? "Recording…" : "Hold to record");
     hold.addEventListener("pointerdown", (event) => hold.setPointerCapture(event.pointerId));
-    const free = h("button", { "data-key": `free ${label}`, type: "button", disabled: !mine || app.locked, onclick: () => this.handsFree(label) },
-      busy && this.recording.hands === "free" ? "Stop" : "Hands-free");
-    const bar = h("div.countdown", { role: "timer", hidden: !(busy && this.recording.hands === "free") }, this.recording?.words ?? "");
+    const free = h("button", { "data-key": `free ${label}`, type: "button", disabled: !mine || app.locked, onclick: () => this.recorder.handsFree(label) },
+      busy?.hands === "free" ? "Stop" : "Hands-free");
+    const bar = h("div.countdown", { role: "timer", hidden: busy?.hands !== "free" }, busy?.words ?? "");
     const lint = app.lint?.get(label);
     const files = h("button", { "data-key": `files ${label}`, type: "button", disabled: !mine || app.locked, title: "Sounds, pictures or films; or drop them here", onclick: () => app.drop.pick(label) }, "Files…");
     const varied = takes.flat().some((one) => one.augmented_from);
@@ -169,94 +168,6 @@ export class Classes {
     if (!app.wire.mayTeach || app.locked || take[0].negative || app.labels.length < 2) return null;
     return h("select", { "aria-label": "Move this take to another class", onchange: (event) => app.change("relabel", { ids: take.map((one) => one.id), label: event.target.value }, `moved to “${event.target.value}”`) },
       h("option", { value: "" }, "move to …"), app.labels.filter((label) => label !== take[0].label).map((label) => h("option", { value: label }, label)));
-  }
-
-  // ---- recording
-
-  async press(label) {
-    if (this.recording) return;
-    await this.begin(label, "hold");
-  }
-
-  release() {
-    if (this.recording?.hands === "hold") this.end();
-  }
-
-  async begin(label, hands) {
-    this.recording = { label, hands, started: null, words: this.recording?.words };
-    const mine = this.recording;
-    this.mark();
-    mine.subject = this.app.company.chosen();
-    mine.started = this.app.wire.command("record_start", { label, person: this.person.value.trim() || null, subject: mine.subject });
-    try {
-      await mine.started;
-    } catch (error) {
-      if (this.recording === mine) this.recording = null;
-      this.app.complain(error);
-      this.rebuild();
-    }
-  }
-
-  async end() {
-    const mine = this.recording;
-    if (!mine || mine.ending) return;
-    mine.ending = true;
-    try {
-      await mine.started;
-      const result = await this.app.wire.command("record_stop");
-      const kept = result?.ids?.length ?? 0;
-      const back = { words: "Take back", go: () => this.app.change("delete_examples", { ids: result.ids }, `${mine.label}: taken back`) };
-      if (kept) this.app.say(`${mine.label}: ${kept} ${kept === 1 ? "example" : "examples"} taken${this.app.company.told(mine, result.subjects)}`, "", back);
-      else this.app.say(`${mine.label}: ${result?.note ?? "nothing was taken"}. Hold the button for the whole of it; is the microphone or camera on?`, "warn");
-    } catch (error) {
-      this.app.complain(error);
-    }
-    if (this.recording === mine) this.recording = null;
-    this.mark();
-    this.app.examplesChanged(true);
-  }
-
-  /** Three, two, one, and then so many seconds; a second click stops it. */
-  async handsFree(label) {
-    if (this.recording) {
-      this.recording.cancelled = true;
-      if (this.recording.started) await this.end();
-      this.recording = null;
-      this.rebuild();
-      return;
-    }
-    this.recording = { label, hands: "free", started: null, words: "" };
-    const mine = this.recording;
-    const still = async (words, ms) => {
-      mine.words = words;
-      this.rebuild();
-      await new Promise((resolve) => setTimeout(resolve, ms));
-      return this.recording === mine && !mine.cancelled;
-    };
-    for (const count of [3, 2, 1]) if (!(await still(`Get ready: ${count}`, 1000))) return;
-    await this.begin(label, "free");
-    const current = this.recording;
-    const seconds = Math.max(1, Math.min(60, Number(this.seconds.value) || 5));
-    for (let left = seconds; left > 0 && current; left -= 1) {
-      if (this.recording !== current || current.cancelled) return;
-      current.words = `Recording: ${left} s`;
-      this.rebuild();
-      await new Promise((resolve) => setTimeout(resolve, Math.min(1, left) * 1000));
-    }
-    if (this.recording === current && !current?.ending) await this.end();
-  }
-
-  /** Show the pressed state without rebuilding the button under the finger. */
-  mark() {
-    const label = this.recording?.label;
-    for (const card of this.cards.querySelectorAll(".class")) {
-      const on = card.dataset.label === label;
-      card.classList.toggle("recording", on);
-      const button = card.querySelector(".record");
-      const held = on && this.recording.hands === "hold";
-      button?.setAttribute("aria-pressed", held);
-      if (button) button.textContent = held ? "Recording…" : "Hold to record";
-    }
   }
 
   // ---- changing

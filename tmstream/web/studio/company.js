@@ -13,7 +13,7 @@ export class Company {
     this.element = h("p.company", { role: "status", hidden: true }, this.words, this.choice);
     app.wire.on("hello", () => { this.hands = false; });
     app.wire.on("landmarks", (message) => this.see(message));
-    setInterval(() => this.show(app.classes.recording, app.wire.mayTeach && !app.locked), 250);
+    setInterval(() => this.show(app.classes.recorder.recording, app.wire.mayTeach && !app.locked), 250);
   }
 
   see({ subject, points }) {

@@ -39,7 +39,7 @@ export class Judge {
   later() {
     clearTimeout(this.timer);
     this.strict.disabled = !this.heads.length || ["viewer", "none"].includes(this.app.wire.role) || this.app.locked;
-    if (this.app.wire.mayTeach) this.timer = setTimeout(() => (this.app.classes.recording ? this.later() : this.run()), WAIT_MS);
+    if (this.app.wire.mayTeach) this.timer = setTimeout(() => (this.app.classes.recorder.recording ? this.later() : this.run()), WAIT_MS);
   }
 
   /** Where the fader really stands: the heads that take a strictness, and its present value. */

@@ -179,7 +179,7 @@ app.wire.on("status", (status) => {
   if (ill.length) banner("ill", ill.map(([name, node]) => h("p", {}, h("strong", {}, name), ` ${node.state === "failed" ? "failed" : "waits"}: ${node.message}`)));
   else if (banners.has("ill")) banner("ill");
   // Somebody else taught, or an engine command line did.
-  if (counted >= 0 && status.examples !== counted && !app.classes.recording) app.examplesChanged(true);
+  if (counted >= 0 && status.examples !== counted && !app.classes.recorder.recording) app.examplesChanged(true);
   counted = status.examples;
 });
 

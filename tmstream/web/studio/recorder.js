@@ -1,0 +1,128 @@
+// Recording a class: while its button is held, or hands-free after a countdown.
+import { h } from "./dom.js";
+
+export class Recorder {
+  constructor(app, classes) {
+    this.app = app;
+    this.classes = classes;
+    this.recording = null; // { label, hands: "hold" | "free", started, ended, words, subject }
+    this.wanted = null; // label of a button that is held before the recording before has ended
+    this.seconds = h("input", { type: "number", min: 1, max: 60, value: 5, inputMode: "numeric" });
+    document.addEventListener("visibilitychange", () => document.hidden && this.release());
+  }
+
+  /** Whether a finger is on a button, which must stay where it is. */
+  get held() {
+    return this.recording?.hands === "hold" || this.wanted !== null;
+  }
+
+  /** The recording of this class, if there is one. */
+  of(label) {
+    return this.recording?.label === label ? this.recording : null;
+  }
+
+  async press(label) {
+    if (this.recording?.ending) { // it listens to the end of its last sound; who goes on holding is next
+      this.wanted = label;
+      this.mark();
+      await this.recording.ended;
+      if (this.wanted !== label) return;
+      this.wanted = null;
+    }
+    if (!this.recording) await this.begin(label, "hold");
+  }
+
+  release() {
+    if (this.wanted !== null) {
+      this.wanted = null;
+      this.app.say("Not recorded: it was still listening to the end of the last take. Hold until the button says “Recording…”.", "warn");
+      this.mark();
+    } else if (this.recording?.hands === "hold") this.end();
+  }
+
+  async begin(label, hands) {
+    this.recording = { label, hands, started: null, words: this.recording?.words };
+    const mine = this.recording;
+    this.mark();
+    mine.subject = this.app.company.chosen();
+    mine.started = this.app.wire.command("record_start", { label, person: this.classes.person.value.trim() || null, subject: mine.subject });
+    try {
+      await mine.started;
+    } catch (error) {
+      if (this.recording === mine) this.recording = null;
+      this.app.complain(error);
+      this.classes.rebuild();
+    }
+  }
+
+  end() {
+    const mine = this.recording;
+    if (mine && !mine.ending) {
+      mine.ending = true;
+      mine.ended = this.finish(mine);
+      this.mark();
+    }
+    return mine?.ended;
+  }
+
+  async finish(mine) {
+    try {
+      await mine.started;
+      const result = await this.app.wire.command("record_stop");
+      const kept = result?.ids?.length ?? 0;
+      const back = { words: "Take back", go: () => this.app.change("delete_examples", { ids: result.ids }, `${mine.label}: taken back`) };
+      if (kept) this.app.say(`${mine.label}: ${kept} ${kept === 1 ? "example" : "examples"} taken${this.app.company.told(mine, result.subjects)}`, "", back);
+      else this.app.say(`${mine.label}: ${result?.note ?? "nothing was taken"}. Hold the button for the whole of it; is the microphone or camera on?`, "warn");
+    } catch (error) {
+      this.app.complain(error);
+    }
+    if (this.recording === mine) this.recording = null;
+    this.mark();
+    this.app.examplesChanged(true);
+  }
+
+  /** Three, two, one, and then so many seconds; a second click stops it. */
+  async handsFree(label) {
+    if (this.recording?.ending) await this.recording.ended;
+    if (this.recording) {
+      this.recording.cancelled = true;
+      if (this.recording.started) await this.end();
+      this.recording = null;
+      this.classes.rebuild();
+      return;
+    }
+    this.recording = { label, hands: "free", started: null, words: "" };
+    const mine = this.recording;
+    const still = async (words, ms) => {
+      mine.words = words;
+      this.classes.rebuild();
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      return this.recording === mine && !mine.cancelled;
+    };
+    for (const count of [3, 2, 1]) if (!(await still(`Get ready: ${count}`, 1000))) return;
+    await this.begin(label, "free");
+    const current = this.recording;
+    const seconds = Math.max(1, Math.min(60, Number(this.seconds.value) || 5));
+    for (let left = seconds; left > 0 && current; left -= 1) {
+      if (this.recording !== current || current.cancelled) return;
+      current.words = `Recording: ${left} s`;
+      this.classes.rebuild();
+      await new Promise((resolve) => setTimeout(resolve, Math.min(1, left) * 1000));
+    }
+    if (this.recording === current && !current?.ending) await this.end();
+  }
+
+  /** Show the pressed state without rebuilding the button under the finger. */
+  mark() {
+    for (const card of this.classes.cards.querySelectorAll(".class")) {
+      const { label } = card.dataset;
+      const mine = this.of(label);
+      const on = Boolean(mine) && !mine.ending;
+      card.classList.toggle("recording", on);
+      const button = card.querySelector(".record");
+      const held = on && mine.hands === "hold";
+      button?.setAttribute("aria-pressed", held);
+      if (button) button.textContent = held ? "Recording…" : this.wanted === label ? "One moment…" : "Hold to record";
+    }
+  }
+}

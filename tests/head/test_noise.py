@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,7 +14,7 @@ from tmstream.head.bank import Bank
 from tmstream.head.judge import Answers
 from tmstream.head.lesson import lesson_of
 from tmstream.head.noise import noise_evidence, noise_of, shipped
-from tmstream.head.openset import Limit
+from tmstream.head.openset import NOISE_NEARER, Limit
 from tmstream.head.scratch import Scratch
 from tmstream.head.state import decode, encode, fill
 from tmstream.head.verdict import Verdict, verdict
@@ -75,12 +76,22 @@ def test_judging_turns_away_what_the_show_would(monkeypatch: pytest.MonkeyPatch)
                         for one in shown]  # fmt: skip
 
 
-def test_a_limit_ends_where_noise_begins() -> None:
+def test_a_limit_ends_where_noise_is_plainly_nearer() -> None:
     limit = Limit(typical=0.2, far=0.5)
-    assert limit.within(0.6) == limit
-    assert limit.within(0.3) == Limit(0.2, 0.3)
-    assert limit.within(0.1) == Limit(0.1, 0.1)
+    assert limit.within(0.5 * NOISE_NEARER) == limit
+    assert limit.within(0.4) == Limit(0.2, 0.4 / NOISE_NEARER)
+    assert limit.within(0.1) == Limit(0.1 / NOISE_NEARER, 0.1 / NOISE_NEARER)
     assert limit.within(-1e-7).closeness(0.3) == 0
+
+
+def test_a_clap_may_lie_a_hundredth_nearer_to_a_knock(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, _ = known(monkeypatch, around(5))
+    heard = made.ask(BETWEEN, K)
+    claps = heard["clap"]
+    for share, label in ((0.99, "clap"), (0.85, None)):
+        beside = msgspec.structs.replace(claps, noise=claps.distance * share)
+        said = verdict({**heard, "clap": beside}, made.fit, ("audio", None, 0, 1), k=K, strictness=0.5)  # fmt: skip
+        assert said.label == label
 
 
 def test_the_nearest_rows_speak() -> None:

@@ -150,3 +150,8 @@ def test_who_records_again_at_once_is_asked_to_wait_and_then_recorded(
     page.wait_for_selector('[data-label="hum"] .takes')
     assert sum('"record_start"' in frame for frame in sent) == 2
     assert takes(page, "hum") >= 2
+
+    assert page.locator(".toast >> text=Take back").count() == 1
+    page.click("#top >> text=Undo")
+    until(page, f"{TOASTS}.some((text) => text.startsWith('taken back'))")
+    assert page.locator(".toast >> text=Take back").count() == 0, "it is taken back already"

@@ -112,12 +112,12 @@ export class Classes {
     hold.addEventListener("pointerdown", (event) => hold.setPointerCapture(event.pointerId));
     const free = h("button", { "data-key": `free ${label}`, type: "button", disabled: !mine || app.locked, onclick: () => this.recorder.handsFree(label) },
       busy?.hands === "free" ? "Stop" : "Hands-free");
-    const bar = h("div.countdown", { role: "timer", hidden: busy?.hands !== "free" }, busy?.words ?? "");
+    const bar = h(`div.countdown${busy?.started ? ".on" : ""}`, { role: "timer", hidden: busy?.hands !== "free" }, busy?.words ?? "");
     const lint = app.lint?.get(label);
     const files = h("button", { "data-key": `files ${label}`, type: "button", disabled: !mine || app.locked, title: "Sounds, pictures or films; or drop them here", onclick: () => app.drop.pick(label) }, "Files…");
     const varied = takes.flat().some((one) => one.augmented_from);
     const vary = h("button.quiet", { "data-key": `vary ${label}`, type: "button", "aria-pressed": varied, disabled: app.locked, title: varied ? "Learn from the takes alone again" : "Learn from variants of these takes as well: with noise, higher, faster; turned, darker. Takes recorded later have none", onclick: () => app.drop.vary(label, !varied) }, `${varied ? "☑" : "☐"} learn variants too`);
-    const card = h("article.class", { "--ink": inkOf(label), "data-label": label, "aria-label": `Class ${label}` },
+    const card = h(`article.class${busy?.started && !busy.ending ? ".recording" : ""}`, { "--ink": inkOf(label), "data-label": label, "aria-label": `Class ${label}` },
       h("header", {},
         h("input.title", {
           "data-key": `name ${label}`, value: label, disabled: !mine || app.locked || !takes.length, title: label, "aria-label": `Name of class ${label}`,

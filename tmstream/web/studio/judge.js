@@ -3,7 +3,7 @@ import { fill, h, inkOf, panel, percent, spaceName } from "./dom.js";
 import { Room } from "./drop.js";
 
 const WAIT_MS = 900; // after the last change
-const COLUMNS = [["class", "the class"], ["takes", "how many takes teach it"], ["found", "how many of its takes were recognised"], ["trusted", "how often the name was right when it was said"]];
+const COLUMNS = [["class", "the class"], ["takes", "how many takes teach it"], ["found", "how much of it was recognised"], ["trusted", "how often the name was right when it was said"]];
 
 export class Judge {
   constructor(app) {
@@ -149,7 +149,7 @@ export class Judge {
       h("table.scores", {},
         h("thead", {}, h("tr", {}, COLUMNS.map(([word, title]) => h("th", { scope: "col", title }, word)))),
         h("tbody", {}, Object.entries(report.labels).map(([label, one]) => h("tr", {}, h("th", { scope: "row", title: label, "--ink": inkOf(label) }, label), h("td", {}, one.takes), h("td", {}, percent(one.recall)), h("td", {}, percent(one.precision)))))),
-      h("p.hint", {}, "Found: how many of its takes were recognised. Trusted: how often the name was right when it was said."),
+      h("p.hint", {}, "Found: how much of it was recognised. Trusted: how often the name was right when it was said."),
       report.open_set && h("p.hint", {}, `Of a class that is hidden altogether ${percent(report.open_set.strangers_rejected)} is rightly called none of the above; of the taught ones ${percent(report.open_set.members_lost)} wrongly.`));
   }
 }

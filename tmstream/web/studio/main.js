@@ -38,10 +38,14 @@ class App {
   say(text, kind = "", act = null) {
     const button = act && h("button", { type: "button", onclick: () => { toast.remove(); act.go(); } }, act.words);
     const toast = h(`div.toast${kind && `.${kind}`}`, {}, text, button);
-    const toasts = document.getElementById("toasts");
-    if (act) toasts.querySelectorAll(".toast:has(button)").forEach((one) => one.remove()); // the last is the one that is meant
-    toasts.append(toast);
+    if (act) this.settle(); // the last is the one that is meant
+    document.getElementById("toasts").append(toast);
     setTimeout(() => toast.remove(), kind || act ? 9000 : 3500);
+  }
+
+  /** What could have been done about the last change can be done no more. */
+  settle() {
+    document.querySelectorAll(".toast:has(button)").forEach((one) => one.remove());
   }
 
   complain(error) {
@@ -112,6 +116,7 @@ function banner(key, ...content) {
 
 async function step(verb) {
   const result = await app.try(app.wire.command(verb));
+  app.settle();
   if (result) app.say(`${verb === "undo" ? "taken back" : "made again"}: ${result.undone ?? result.redone ?? ""}`);
   await app.examplesChanged(true);
 }

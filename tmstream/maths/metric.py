@@ -76,9 +76,10 @@ def standardise(vectors: Float32, codes: Codes, weights: Float64, prior: float) 
 
 def label_means(vectors: Float64, codes: Codes, weights: Float64) -> Float64:
     """Return the weighted mean of every label's rows, (labels, d)."""
-    means = np.zeros((int(codes.max()) + 1, vectors.shape[1]))
-    np.add.at(means, codes, vectors * weights[:, None])
-    return means / np.bincount(codes, weights)[:, None]
+    share = np.zeros((int(codes.max()) + 1, len(codes)))
+    share[codes, np.arange(len(codes))] = weights
+    means: Float64 = share @ vectors / share.sum(axis=1)[:, None]
+    return means
 
 
 def effective_count(weights: Float64) -> float:
@@ -86,17 +87,25 @@ def effective_count(weights: Float64) -> float:
     return float(weights.sum() ** 2 / (weights**2).sum())
 
 
-def ledoit_wolf(centred: Float64, independent: float | None = None) -> float:
+def smaller_product(rows: Float64) -> Float64:
+    """Return the smaller of ``rows rows'`` (n, n) and ``rows' rows`` (d, d)."""
+    n, d = rows.shape
+    return rows @ rows.T if n < d else rows.T @ rows
+
+
+def ledoit_wolf(
+    centred: Float64, independent: float | None = None, product: Float64 | None = None
+) -> float:
     """Return the shrinkage of the covariance of ``centred`` (n, d) rows of mean 0, from 0 to 1.
 
     Ledoit and Wolf (2004), "A well-conditioned estimator for large-dimensional covariance
-    matrices". Computed from the smaller of the products d x d and n x n, whose norms are equal.
+    matrices". ``product`` is their `smaller_product`: the norms of both are equal.
     ``independent`` is how many of the rows are independent of each other (frames of one take are
     not); the estimate's error, and so the shrinkage, grows accordingly.
     """
     n, d = centred.shape
+    product = smaller_product(centred) if product is None else product
     squared_length = (centred**2).sum(axis=1)
-    product = centred @ centred.T if n < d else centred.T @ centred
     frobenius = float((product**2).sum()) / n**2
     mu = float(squared_length.sum()) / n / d
     delta = (frobenius - d * mu**2) / d
@@ -127,8 +136,9 @@ def discriminate(
     if not (within**2).sum() > 0:
         return None
     between = means - means.mean(axis=0)  # every label counts alike, however often it was taught
-    amount = ledoit_wolf(within, independent) if shrinkage is None else shrinkage
-    solved = _solve_shrunk(within, amount, between.T)
+    product = smaller_product(within)
+    amount = ledoit_wolf(within, independent, product) if shrinkage is None else shrinkage
+    solved = _solve_shrunk(within, product, amount, between.T)
     spread = between @ solved  # between' S^-1 between: labels x labels
     values, turns = np.linalg.eigh((spread + spread.T) / 2)
     kept = values > RANK_TOLERANCE * max(values.max(), 0.0)
@@ -137,22 +147,21 @@ def discriminate(
     return np.asarray(solved @ (turns[:, kept] / np.sqrt(values[kept])))
 
 
-def _solve_shrunk(within: Float64, amount: float, right: Float64) -> Float64:
+def _solve_shrunk(within: Float64, product: Float64, amount: float, right: Float64) -> Float64:
     """Return ``S^-1 right`` for ``S = (1-amount) within'within/n + amount mu I``.
 
-    With fewer rows than dimensions by Woodbury's identity, in n x n instead of d x d.
+    ``product`` is the `smaller_product` of ``within`` (n, d). With fewer rows than dimensions by
+    Woodbury's identity, in n x n instead of d x d.
     """
     n, d = within.shape
-    mu = float((within**2).sum()) / n / d
+    mu = float(product.trace()) / n / d
     ridge = max(amount, 1e-4) * mu
     part = (1 - amount) / n
     if part == 0:  # S is a multiple of the identity
         return np.asarray(right / ridge)
+    inner = part * product
+    inner[np.diag_indices(len(inner))] += ridge
     if n >= d:
-        covariance = part * (within.T @ within)
-        covariance[np.diag_indices(d)] += ridge
-        return np.linalg.solve(covariance, right)
-    inner = part * (within @ within.T)
-    inner[np.diag_indices(n)] += ridge
+        return np.linalg.solve(inner, right)
     solved = np.linalg.solve(inner, within @ right)
     return np.asarray((right - part * (within.T @ solved)) / ridge)

@@ -72,6 +72,7 @@ class Rows:
         self._matrix = np.zeros((PAGE, width), np.float32)
         self._similar = np.empty(PAGE, np.float32)
         self._take = np.zeros(PAGE, np.intp)
+        self._filled = np.zeros(1, np.intp)  #: rows of each page that hold an example
         self._owner = np.zeros(1, np.intp)  #: code of the label each page belongs to
         self._pages = 0
         self._ids: list[str] = []
@@ -107,6 +108,7 @@ class Rows:
         self._take[at] = take_code = self._takes.setdefault((label, take), len(self._takes))
         if take_code == len(self._first):
             self._first = np.zeros(2 * take_code, np.intp)
+        self._filled[at // PAGE] += 1
         self._row[name] = at
 
     def remove(self, name: str) -> None:
@@ -121,6 +123,7 @@ class Rows:
             self._matrix[hole], self._take[hole] = self._matrix[last], self._take[last]
             self._ids[hole] = self._ids[last]
             self._row[self._ids[hole]] = hole
+        self._filled[last // PAGE] -= 1
         shelf.count -= 1
         self._layout = None
         if shelf.count % PAGE == 0:
@@ -149,11 +152,9 @@ class Rows:
 
     def _laid_out(self) -> Layout:
         if self._layout is None:
-            owner, filled = self._owner[: self._pages], np.zeros(self._pages, np.intp)
-            for shelf in self._shelves.values():
-                if shelf.count:
-                    filled[shelf.pages] = PAGE
-                    filled[shelf.pages[-1]] = shelf.last % PAGE + 1
+            owner, filled = self._owner[: self._pages], self._filled[: self._pages]
+            part = (filled < PAGE).nonzero()[0]
+            page, place = (filled[part, None] <= PLACES).nonzero()
             held = np.array([shelf.count for shelf in self._shelves.values()], np.intp)
             self._layout = Layout(
                 starts=np.arange(self._pages) * PAGE,
@@ -161,7 +162,7 @@ class Rows:
                 base=owner * APART,
                 owned=np.bincount(owner, minlength=len(held)),
                 held=held,
-                vacant=(filled[:, None] <= PLACES).reshape(-1).nonzero()[0],
+                vacant=part[page] * PAGE + place,
                 codes=held.nonzero()[0],
                 labels=[name for name, shelf in self._shelves.items() if shelf.count],
             )
@@ -174,9 +175,9 @@ class Rows:
             page, self._pages = self._pages, self._pages + 1
             self._ids += [""] * PAGE
         if page == len(self._owner):
-            self._matrix, self._similar, self._take, self._owner = (
+            self._matrix, self._similar, self._take, self._filled, self._owner = (
                 np.concatenate([array, np.zeros_like(array)])
-                for array in (self._matrix, self._similar, self._take, self._owner)
+                for array in (self._matrix, self._similar, self._take, self._filled, self._owner)
             )
         self._owner[page] = code
         return page

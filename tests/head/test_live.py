@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,7 +16,10 @@ import pytest
 from tmstream.core.clock import MonotonicClock
 from tmstream.core.packet import Scores
 from tmstream.engine.pauses import short_pauses
+from tmstream.head import memory
+from tmstream.head.bank import Bank
 from tmstream.head.knn import Knn
+from tmstream.head.refit import refit
 from tmstream.store.project import Change, Example, NewExample, Project
 from tmstream.testing import FakeServices, feed
 
@@ -119,18 +123,36 @@ def test_a_refit_in_the_background_ends_where_one_in_the_foreground_does(tmp_pat
         live.close()
 
 
-def test_a_large_change_waits_for_the_background(tmp_path: Path) -> None:
+def rows(node: Knn) -> int:
+    return sum(len(bank) for bank in node._memory.state.banks.values())
+
+
+def test_a_large_change_waits_for_the_background(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work, go_on = threading.Event(), threading.Event()
+
+    def slowly(*args: Any) -> dict[str, Bank]:
+        at_work.set()
+        assert go_on.wait(20)
+        return refit(*args)
+
     with Project.open(tmp_path / "p.tms", create=True) as project:
         project.add(taught(3, 4))
         node = Knn()
         node.open(Live(project))
-        project.add(batch(1, 900))
-        began = time.perf_counter()
-        feed(node, heard(vector(0, 0)))
-        assert time.perf_counter() - began < 0.05
         assert node._memory.settled()
-        feed(node, heard(vector(0, 0), 1000))
-        assert sum(len(bank) for bank in node._memory.state.banks.values()) == 912
+        monkeypatch.setattr(memory, "refit", slowly)
+        project.add(batch(1, 900))
+        for t_us in range(0, 3000, 1000):  # it answers meanwhile, from what it knew
+            (made,) = feed(node, heard(vector(0, 0), t_us))
+            assert made.data.label == "clap"
+            assert at_work.wait(20)
+            assert rows(node) == 12
+        go_on.set()
+        assert node._memory.settled()
+        feed(node, heard(vector(0, 0), 3000))
+        assert rows(node) == 912
         node.close()
 
 

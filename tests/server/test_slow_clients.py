@@ -94,32 +94,40 @@ async def connect_and_never_read(hub: Any) -> socket.socket:
 async def check_slow_clients(start: Callable[[], Any], join: Join) -> None:
     """Five who never read beside one who does, at 60 Hz x 20 kB: evicted, and nobody waits."""
     async with start() as hub:
-        dead = [await connect_and_never_read(hub) for _ in range(5)]
-        assert hub.clients == 5
         async with join(hub) as reader:
-            while hub.clients < 6:
-                await asyncio.sleep(0.001)
-            gc.collect()
-            tracemalloc.start()
-            began, seq, delays, peak = time.perf_counter(), 0, [], 0
-            cut_off_s = None
-            while time.perf_counter() - began < 5 and cut_off_s is None:
+            seq, peak = 0, 0
+
+            async def tell() -> float:
+                """Send one frame of both; return how long the reader waited for it."""
+                nonlocal seq, peak
                 sent = time.perf_counter()
                 hub.publish("spectrum", ("n", "spectrum", None), PAYLOAD)
                 hub.publish("event", None, json.dumps({"type": "event", "n": seq}).encode())
                 assert (await reader.get("event"))["n"] == seq
-                delays.append(time.perf_counter() - sent)
+                waited = time.perf_counter() - sent
                 seq += 1
                 peak = max(peak, tracemalloc.get_traced_memory()[0])
+                await asyncio.sleep(max(0.0, 1 / 60 - (time.perf_counter() - sent)))
+                return waited
+
+            gc.collect()
+            tracemalloc.start()
+            alone = [await tell() for _ in range(120)]
+            dead = [await connect_and_never_read(hub) for _ in range(5)]
+            assert hub.clients == 6
+            began, delays = time.perf_counter(), []
+            cut_off_s = None
+            while time.perf_counter() - began < 5 and cut_off_s is None:
+                delays.append(await tell())
                 if hub.clients == 1:
                     cut_off_s = time.perf_counter() - began
-                await asyncio.sleep(max(0.0, 1 / 60 - (time.perf_counter() - sent)))
             tracemalloc.stop()
         for sock in dead:
             sock.close()
-    delays.sort()
     assert cut_off_s is not None, "the dead clients are still connected after 5 s"
-    assert delays[int(len(delays) * 0.99)] < 0.05
+    # Beside a reader alone: a busy machine must not matter.
+    usual, late = (sorted(waits)[int(len(waits) * 0.99)] for waits in (alone, delays))
+    assert late < usual + 0.05
     assert peak < 32e6, peak
 
 

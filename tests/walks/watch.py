@@ -40,6 +40,7 @@ def recorder(caught, stop):
             if kind == socket.SOCK_STREAM:
                 one.listen()
             ports.register(one, selectors.EVENT_READ, (kind, port))
+    ready.set()
     while not stop.is_set():
         for key, _ in ports.select(0.2):
             kind, port = key.data
@@ -56,10 +57,11 @@ for command in ("ip link set lo up", "ip route add local 0.0.0.0/0 dev lo",
     done = subprocess.run(command.split(), capture_output=True, text=True)
     if done.returncode and "-6" not in command:
         sys.exit(f"{command}: {done.stderr}")
-caught, stop = [], threading.Event()
+caught, ready, stop = [], threading.Event(), threading.Event()
 watcher = threading.Thread(target=recorder, args=(caught, stop))
 watcher.start()
-time.sleep(0.3)
+if not ready.wait(30):
+    sys.exit("the recorder did not start")
 work = subprocess.run([sys.executable, "-c", os.environ["WORK"]], capture_output=True, text=True)
 time.sleep(0.5)
 stop.set()

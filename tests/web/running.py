@@ -20,7 +20,7 @@ def running(folder: Path, pipeline: str, *arguments: str) -> Iterator[str]:
     with log.open("w") as file:
         process = subprocess.Popen([*line, *arguments], stdout=file, stderr=subprocess.STDOUT)
         try:
-            for _ in range(300):
+            for _ in range(600):
                 found = re.search(r"http://127\.0\.0\.1:\d+/#\S+", log.read_text("utf-8"))
                 if found or process.poll() is not None:
                     break

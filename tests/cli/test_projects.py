@@ -117,6 +117,15 @@ def test_variants_are_switched_label_by_label(
         "augment", taught, "--label", "clop"
     ).err  # fmt: skip
 
+    room = sounds / "hum" / "0.wav"
+    assert tmstream("augment", taught, "--off", "--room", room).status == 2
+    assert tmstream("teach", taught, sounds, "--room", room).status == 2
+    ran = tmstream("augment", taught, "--label", "clap", "--room", room)
+    assert ran.out.endswith("variants of 4 clips\n"), ran.err
+    again = tmstream("augment", taught, "--label", "clap", "--room", room)
+    assert "4 had them before" in again.out
+    assert "augment --off" in again.err
+
     new = tmp_path / "new.tms"
     shutil.copytree(sounds / "clap", tmp_path / "set" / "clap")
     told = json.loads(tmstream("teach", new, tmp_path / "set", "--augment", "--json").out)

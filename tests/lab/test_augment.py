@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 
 from tests.lab.conftest import RATE_HZ, sound
+from tmstream.core.errors import InputError
 from tmstream.core.packet import Landmarks
 from tmstream.lab import augment
 from tmstream.lab.decode import Sound
@@ -29,6 +33,36 @@ def test_pitch_goes_where_it_is_said_to_go() -> None:
     for variant, hz in (("higher", 440 * 2 ** (1 / 12)), ("lower", 440 / 2 ** (1 / 12))):
         heard = np.abs(np.fft.rfft(augment.sound(piece, variant).samples[:, 0]))
         assert heard.argmax() * RATE_HZ / len(t) == pytest.approx(hz, abs=3)
+
+
+def test_the_rooms_noise_lies_around_and_under_a_sound(tmp_path: Path) -> None:
+    whistles = [sound("whistle", i)[:, None] for i in range(2)]
+    room = np.random.default_rng(3).normal(0, 0.02, (44_100 * 3, 2)).astype(np.float32)
+    soundfile.write(tmp_path / "room.wav", room, 44_100, subtype="FLOAT")
+    heard = augment.room_of(tmp_path / "room.wav")
+    rest = []
+    for given in whistles:
+        made = augment.sound(Sound(given, RATE_HZ, 3.0, 0.2, 0.9), "noise", heard)
+        again = augment.sound(Sound(given, RATE_HZ, 3.0, 0.2, 0.9), "noise", heard)
+        assert made.samples.tobytes() == again.samples.tobytes()
+        before = round(augment.ROOM_BEFORE_S * RATE_HZ)
+        noise = made.samples.copy()
+        noise[before : before + len(given)] -= given
+        itself = given[round(0.4 * RATE_HZ) : -round(0.4 * RATE_HZ)]
+        level_db = 10 * np.log10(np.mean(noise**2) / np.mean(itself**2))
+        assert level_db == pytest.approx(augment.ROOM_DB, abs=1.0)
+        parts = np.array_split(noise, 8)
+        assert min(np.std(part) for part in parts) > 0.9 * np.std(noise), "from start to end"
+        at_s = augment.ROOM_BEFORE_S + 0.4
+        asked = (made.from_s, made.until_s)
+        assert asked == pytest.approx((at_s, at_s + len(itself) / RATE_HZ), abs=0.05)
+        assert made.offset_s + made.from_s == pytest.approx(3.4, abs=0.05)
+        rest.append(noise)
+    alike = np.corrcoef(rest[0][:1000, 0], rest[1][:1000, 0])[0, 1]
+    assert abs(alike) < 0.5, "another piece of it for each sound"
+    soundfile.write(tmp_path / "silence.wav", np.zeros(RATE_HZ), RATE_HZ)
+    with pytest.raises(InputError, match="silent"):
+        augment.room_of(tmp_path / "silence.wav")
 
 
 @pytest.mark.parametrize("variant", augment.VARIANTS["picture"])

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 import numpy as np
@@ -13,19 +14,23 @@ import pytest
 
 from tmstream.capture.walker import body_points, t_pose
 from tmstream.core.errors import InputError
+from tmstream.core.packet import Embedding, Packet, Phase
 from tmstream.engine.registry import Registry
 from tmstream.engine.spec import Pipeline, parse
+from tmstream.lab import augment
 from tmstream.lab.augment import VARIANTS
+from tmstream.lab.decode import Sound, sound_of
+from tmstream.lab.embedder import Heard
 from tmstream.lab.part import kinds_of
 from tmstream.lab.pool import Pool
 from tmstream.lab.reembed import reembed
-from tmstream.lab.samples import find
+from tmstream.lab.samples import Sample, find
 from tmstream.lab.teach import teach
-from tmstream.lab.vary import Varied, plan, unvary, vary, workload
+from tmstream.lab.vary import Piece, Varied, plan, unvary, vary, workload
 from tmstream.store import clips
 from tmstream.store.project import Clip, Example, NewExample, Project
 
-from .conftest import sounds_folder
+from .conftest import RATE_HZ, sound, sounds_folder
 from .test_teach import BODY
 
 MADE = len(VARIANTS["sound"])
@@ -209,6 +214,76 @@ def test_a_variant_is_left_out_with_its_parent(
     before = len(taught.examples())
     told = reembed(taught, pipeline, registry)["audio"]
     assert (told.lost, told.done) == (2, before - 2)
+
+
+def test_sounds_are_varied_with_the_noise_of_the_room(
+    taught: Project, pool: Pool, pipeline: Pipeline, registry: Registry
+) -> None:
+    hz = 3000
+    tone = np.sin(2 * np.pi * hz * np.arange(3 * RATE_HZ) / RATE_HZ, dtype=np.float32)
+    pieces, told = plan(taught, ["sound"], ["clap"])
+    vary(taught, pool, pieces, told, room=Sound(tone[:, None], RATE_HZ, 0.0, 0.0, 3.0))
+
+    def share(one: Example) -> float:
+        """Return how much of an example's clip is the tone."""
+        clip = taught.clip(one.id)
+        assert clip is not None
+        heard = sound_of(clip.data).samples[:, 0]
+        powers = np.abs(np.fft.rfft(heard)) ** 2
+        at = round(hz * len(heard) / RATE_HZ)
+        return float(powers[at - 2 : at + 3].sum() / powers.sum())
+
+    rows = {one.id: one for one in taught.examples()}
+    by_parent: dict[str, list[float]] = {}
+    for one in made_of(taught):
+        assert share(rows[one.augmented_from or ""]) < 0.02
+        by_parent.setdefault(one.augmented_from or "", []).append(share(one))
+    assert len(by_parent) == 2
+    for shares in by_parent.values():
+        assert sum(one > 0.04 for one in shares) == 1, "the one with noise"
+    assert reembed(taught, pipeline, registry)["audio"].lost == 0
+
+
+def test_what_the_room_says_is_no_variant_of_a_sound(
+    taught: Project, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Claps all the time: in the half second that is kept around a hum there are some."""
+    monkeypatch.setattr(augment, "ROOM_DB", -10.0)  # so that they are heard as sounds
+    claps = np.concatenate([sound("clap", i, lead_s=0.05, tail_s=0.05) for i in range(12)])
+    room = Sound(claps[:, None], RATE_HZ, 0.0, 0.0, len(claps) / RATE_HZ)
+    pieces, told = plan(taught, ["sound"], ["hum"])
+    vary(taught, pool, pieces, told, room=room)
+    rows = taught.examples()
+    clap, hum = (
+        np.mean([one.vector for one in rows if one.label == label and not one.augmented_from], 0)
+        for label in ("clap", "hum")
+    )
+    assert made_of(taught)
+    assert all(one.vector @ hum > one.vector @ clap for one in made_of(taught))
+
+
+def test_of_several_sounds_the_strongest_are_meant(project: Project) -> None:
+    def packet(take: int, phase: Phase) -> tuple[str, Packet[Embedding]]:
+        data = Embedding(np.full(3, take, np.float32), "audio", 9, phase=phase, take=take)
+        return "sound", Packet(take, data)
+
+    project.add([NewExample("a", "audio", np.ones(3, np.float32), "t", phase="final")])
+    sample = Sample(Path("clip"), "clip", "sound")
+    heard = Heard(
+        sample, (packet(1, "final"), packet(2, "early"), packet(2, "final"), packet(3, "final")),
+        weights={1: 0.2, 2: 0.9, 3: 0.1}, raw=Sound(np.ones((9, 1), np.float32), 8000, 0.0, 0.0, 1e-3),
+    )  # fmt: skip
+
+    class Given:
+        fingerprints: ClassVar[dict[str, str]] = {}
+
+        def embed(self, samples: Collection[Sample]) -> Iterator[Heard]:
+            return iter([heard] * len(samples))
+
+    told = {"a": Varied()}
+    piece = Piece("sound", tuple(project.examples()))
+    vary(project, Given(), [piece], told)  # type: ignore[arg-type]
+    assert [one.vector[0] for one in made_of(project)] == [2.0] * MADE
 
 
 def test_both_spaces_of_a_pose_have_its_variants(

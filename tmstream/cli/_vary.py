@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ._progress import progress
 
+room_option = click.option(
+    "--room",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Sounds with the noise of this recording of the room, not white noise.",
+)
+
 if TYPE_CHECKING:
     from ..engine.spec import Pipeline
+    from ..lab.decode import Sound
     from ..lab.pool import Pool
     from ..lab.vary import Varied
     from ..store.project import Project
 
 
 def varied(
-    project: Project, pool: Pool, pipeline: Pipeline, labels: Collection[str] | None, *,
-    batch: str = "",
+    project: Project, pool: Pool, pipeline: Pipeline, labels: Collection[str] | None,
+    room: Sound | None, *, batch: str = "",
 ) -> dict[str, Varied]:  # fmt: skip
-    """Teach variants of ``labels`` (None: all) under a bar; returns what became of each."""
+    """Teach variants of ``labels`` (None: all) under a bar; returns what became of each.
+
+    Sounds with the noise of the recording ``room``, if any.
+    """
     from ..engine.registry import Registry
     from ..lab.part import kinds_of
     from ..lab.vary import plan, vary, workload
@@ -30,7 +42,9 @@ def varied(
     pieces, told = plan(project, kinds_of(pipeline, Registry.installed()), labels)
     if pieces:
         with progress("making variants", workload(pieces)) as done:
-            vary(project, pool, pieces, told, batch=batch, report=done)
+            vary(project, pool, pieces, told, room=room, batch=batch, report=done)
+    if room is not None and any(one.known for one in told.values()):
+        click.echo("advice: to make those anew that there were before: augment --off", err=True)
     return told
 
 

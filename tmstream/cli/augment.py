@@ -8,18 +8,20 @@ import click
 
 from ._pipeline import chosen
 from ._project import json_option, opened, project_argument
-from ._vary import tell, varied
+from ._vary import room_option, tell, varied
 
 
 @click.command()
 @project_argument
 @click.option("--label", "labels", multiple=True, metavar="LABEL", help="Only LABEL; repeat it.")
+@room_option
 @click.option("--off", is_flag=True, help="Delete the variants instead.")
 @click.option("--pipeline", help="Which embedders: a YAML file or a shipped name.")
 @json_option
 def augment(
-    project: Path, labels: tuple[str, ...], off: bool, pipeline: str | None, as_json: bool
-) -> int:
+    project: Path, labels: tuple[str, ...], room: Path | None, off: bool, pipeline: str | None,
+    as_json: bool,
+) -> int:  # fmt: skip
     """Teach PROJECT variants of its examples: sounds with noise, higher, lower, faster and slower.
 
     Pictures turned, darker, brighter and nearer; bodies and hands turned and trembling. They are
@@ -30,9 +32,13 @@ def augment(
 
     from ..core.errors import InputError
     from ..engine.registry import Registry
+    from ..lab.augment import room_of
     from ..lab.pool import Pool
     from ..lab.vary import unvary
 
+    if off and room is not None:
+        raise click.UsageError("--off makes nothing, so it needs no --room")
+    noise = room_of(room) if room is not None else None
     with opened(project) as book:
         if off:
             gone = unvary(book, labels or None)
@@ -46,7 +52,7 @@ def augment(
             raise InputError(f"{book.path}: nothing to make variants of" + ("; give --pipeline" * (
                 read is None)))  # fmt: skip
         with Pool(read, Registry.installed()) as pool:
-            told = varied(book, pool, read, labels or None)
+            told = varied(book, pool, read, labels or None, noise)
     if as_json:
         click.echo(msgspec.json.encode(told))
     else:

@@ -12,6 +12,7 @@ import click
 from ._pipeline import load
 from ._progress import progress
 from ._project import json_option, opened, project_argument
+from ._vary import room_option
 
 #: Skipped files that are named one by one.
 NAMED = 12
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 @click.option(
     "--augment-label", "augmented", multiple=True, metavar="LABEL", help="Variants of LABEL only."
 )
+@room_option
 @click.option(
     "--seconds",
     type=click.FloatRange(1, 120),
@@ -53,7 +55,8 @@ if TYPE_CHECKING:
 def teach(
     project: Path, folder: Path | None, mic: str | None, pipeline: str | None,
     labels: Path | None, groups: tuple[str, ...], limit_per_label: int | None,
-    person: str | None, augment: bool, augmented: tuple[str, ...], seconds: float, as_json: bool,
+    person: str | None, augment: bool, augmented: tuple[str, ...], room: Path | None,
+    seconds: float, as_json: bool,
 ) -> int:  # fmt: skip
     """Teach PROJECT (made when missing) from FOLDER.
 
@@ -62,11 +65,13 @@ def teach(
     """
     from ..engine.registry import Registry
     from ..lab import choice
+    from ..lab.augment import room_of
     from ..lab.lint import taught_silences
     from ..lab.pool import Pool
     from ..lab.samples import find
     from ..lab.teach import teach as teach_samples
     from ..lab.teach import workload
+    from ..store.records import checked_text
     from ._vary import tell, varied
 
     if mic is not None:
@@ -84,7 +89,9 @@ def teach(
         return 1
     if unknown := set(augmented) - {sample.label for sample in labelled}:
         raise click.UsageError(f"--augment-label: no sample has the label {min(unknown)!r}")
-    varying = {one.label for one in labelled if one.label} if augment else set(augmented)
+    if room is not None and not (augment or augmented):
+        raise click.UsageError("--room is for variants: say --augment as well")
+    noise = room_of(room) if room is not None else None
     wanted = load(pipeline) if pipeline else None
     with opened(project, create=True) as book:
         read = wanted or choice.of_project(book) or choice.fitting(labelled)
@@ -102,9 +109,15 @@ def teach(
                     book, pool, labelled, person=person, limit=limit_per_label, report=report,
                     batch=batch, settings={choice.SETTING: choice.name_of(book, read)},
                 )  # fmt: skip
-            made = varied(book, pool, read, varying & set(book.labels()), batch=batch)
+            # As the project writes them: names of folders may be composed otherwise.
+            written = {
+                checked_text(label, "label"): label
+                for label in tallies
+                if augment or label in augmented
+            }
+            made = varied(book, pool, read, written.keys() & set(book.labels()), noise, batch=batch)
             for label, one in made.items():
-                tallies[label].variants = one.variants
+                tallies[written[label]].variants = one.variants
         path, total = book.path, len(book.examples())
         silences = taught_silences(book.examples())
     if as_json:

@@ -148,7 +148,9 @@ class Embedder:
         variant = sample.variant
         if clip.media_type == "audio/flac":
             piece = decode.sound_of(clip.data)
-            return self.hear(sample, piece if variant is None else augment.sound(piece, variant))
+            if variant is not None:
+                piece = augment.sound(piece, variant, sample.room)
+            return self.hear(sample, piece)
         if clip.media_type == "image/jpeg":
             pixels = decode_picture(clip.data)
             image = Image(pixels if variant is None else augment.picture(pixels, variant))

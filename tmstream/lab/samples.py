@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from ..backends.pictures import PICTURE_ENDINGS
 from ..core.errors import InputError
 from ..core.packet import Float32
 from ..store.project import Clip
+
+if TYPE_CHECKING:
+    from .decode import Sound
 
 Kind: TypeAlias = Literal["sound", "picture", "video", "body", "hand"]
 
@@ -58,6 +61,7 @@ class Sample:
     points: Float32 | None = field(default=None, repr=False, compare=False)
     clip: Clip | None = field(default=None, repr=False, compare=False)  #: instead of the file
     variant: str | None = None  #: see `augment`: not the sample itself, but something made of it
+    room: Sound | None = field(default=None, repr=False, compare=False)  #: for the variant
 
     @property
     def person(self) -> str | None:

@@ -17,6 +17,7 @@ from ..core.errors import InputError
 from ..core.packet import Embedding, Packet
 from ..store.project import Clip, Example, NewExample, Project
 from .augment import VARIANTS
+from .decode import Sound
 from .embedder import Heard
 from .part import WORDS
 from .pool import Pool
@@ -97,12 +98,14 @@ def vary(
     pieces: Sequence[Piece],
     told: dict[str, Varied],
     *,
+    room: Sound | None = None,
     batch: str = "",
     report: Callable[[Heard], object] = lambda heard: None,
 ) -> None:
     """Teach the variants of ``pieces``, marked as such, and tell of them in ``told`` (by `plan`).
 
-    One step for `Project.undo`, or part of ``batch``. When it is stopped, whole clips are done,
+    With the recording of a ``room``, sounds are varied with its noise instead of white noise. One
+    step for `Project.undo`, or part of ``batch``. When it is stopped, whole clips are done,
     and `plan` leaves those out. ``report`` is called after each variant.
 
     Raises:
@@ -112,7 +115,7 @@ def vary(
     batch = batch or uuid.uuid4().hex
     for start in range(0, len(pieces), TOGETHER):
         some = pieces[start : start + TOGETHER]
-        heard = pool.embed([sample for piece in some for sample in _samples(project, piece)])
+        heard = pool.embed([sample for piece in some for sample in _samples(project, piece, room)])
         made: list[list[NewExample]] = []
         for piece in some:
             made.append([])
@@ -170,11 +173,11 @@ def _unfit(piece: Piece, able: Collection[Kind]) -> str:
     return ""
 
 
-def _samples(project: Project, piece: Piece) -> Iterator[Sample]:
+def _samples(project: Project, piece: Piece, room: Sound | None) -> Iterator[Sample]:
     clip: Clip | None = project.clip(piece.rows[0].id)
     for variant in VARIANTS[piece.kind]:
         yield Sample(Path("clip"), "clip", piece.kind, piece.rows[0].label, variant=variant,
-                     clip=clip)  # fmt: skip
+                     clip=clip, room=room)  # fmt: skip
 
 
 def _examples(heard: Heard, piece: Piece) -> Iterator[NewExample]:
@@ -183,16 +186,21 @@ def _examples(heard: Heard, piece: Piece) -> Iterator[NewExample]:
     for one in piece.rows:
         parents[one.space, one.phase].append(one)
     found: dict[tuple[str, str], list[Packet[Embedding]]] = defaultdict(list)
-    for packet in heard.embeddings:
+    for packet in _meant(heard, piece):
         found[packet.data.space, packet.data.phase].append(packet)
-    for key, packets in found.items():
-        for place, packet in enumerate(packets):
-            if key not in parents:
-                break
-            parent = at_place(parents[key], place, len(packets))
+    for key in found.keys() & parents.keys():
+        for place, packet in enumerate(found[key]):
+            parent = at_place(parents[key], place, len(found[key]))
             yield NewExample(
                 label=parent.label, space=parent.space, vector=packet.data.vector,
                 take=parent.take, person=parent.person, groups=parent.groups,
                 source=parent.source, t_us=parent.t_us, end_us=parent.end_us, phase=parent.phase,
                 clip=heard.clip(packet), augmented_from=parent.id,
             )  # fmt: skip
+
+
+def _meant(heard: Heard, piece: Piece) -> list[Packet[Embedding]]:
+    """Return the strongest sounds, as many as the clip had: the others are the room's own."""
+    ended = sum(one.phase == "final" for one in piece.rows)
+    strongest = sorted(heard.weights, key=lambda take: -heard.weights[take])[:ended]
+    return [p for p in heard.embeddings if not strongest or p.data.take in strongest]

@@ -11,7 +11,7 @@ import pytest
 
 from tmstream.core import messages as m
 from tmstream.core.errors import InputError
-from tmstream.head import desk
+from tmstream.head import aside, desk
 from tmstream.head.desk import COMMANDS
 from tmstream.head.judge import Progress
 from tmstream.testing import feed
@@ -230,6 +230,58 @@ def test_judging_in_the_background_says_how_far_it_is(stage: Stage) -> None:
         await asyncio.to_thread(stage.project.delete, ["audio-0-000"])
         assert await stage.node.handle(command) != started
         await stage.jobs.close()
+
+    asyncio.run(go())
+
+
+def test_a_large_judgement_is_made_aside_and_is_the_same(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "FEW", 17)
+    monkeypatch.setattr(aside, "CHUNK", 5)
+    stage.project.add(taught(3, 6, people=3))
+
+    async def go() -> None:
+        started = await stage.node.handle(m.Evaluate(id=1, background=True))
+        monkeypatch.setattr(desk, "judge", None)  # not here
+        await asyncio.wait(list(stage.jobs._tasks.values()))
+        found = await stage.jobs.handle(m.Job(id=2, job=started["job"]))
+        assert (found["state"], found["done"], found["total"]) == ("done", 7, 7), found["error"]
+        monkeypatch.undo()
+        assert found["result"] == await stage.node.handle(m.Evaluate(id=3))
+
+    asyncio.run(go())
+
+
+def test_a_judgement_made_aside_ends_with_its_stop(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "FEW", 0)
+    stage.project.add(taught(3, 6, people=3))
+    children: list[asyncio.subprocess.Process] = []
+    begin = asyncio.create_subprocess_exec
+
+    async def endless(*line: str, **pipes: Any) -> asyncio.subprocess.Process:
+        children.append(await begin(line[0], "-c", "while True: pass", **pipes))
+        return children[0]
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", endless)
+
+    async def go() -> None:
+        for how in ("stopped", "killed"):
+            started = await stage.node.handle(m.Evaluate(id=1, background=True))
+            while not children:
+                await asyncio.sleep(0)
+            if how == "stopped":
+                await stage.jobs.handle(m.StopJob(id=2, job=started["job"]))
+            else:
+                children[0].kill()
+            await asyncio.wait(list(stage.jobs._tasks.values()))
+            assert children.pop().returncode
+            job = await stage.jobs.handle(m.Job(id=3, job=started["job"]))
+            assert (job["state"], "was ended" in job["error"]) == (
+                ("stopped", False) if how == "stopped" else ("failed", True)
+            )
 
     asyncio.run(go())
 

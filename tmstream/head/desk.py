@@ -24,11 +24,15 @@ from ..server.jobs import Job, Jobs
 from ..store.history import History
 from ..store.project import Example, Project
 from ..store.records import checked_text
+from .aside import judge_aside
 from .booth import Booth
 from .judge import judge
 from .memory import Memory
 from .scratch import Scratch
 from .state import fingerprint
+
+#: So many examples are judged before a child process would have begun.
+FEW = 200
 
 Receipts = Mapping[int, tuple[Neighbour, ...]]
 Handler = Callable[["Desk", Any], Awaitable[Any]]
@@ -202,7 +206,7 @@ class _Stopped(Exception):
 async def _judge(
     examples: list[Example], k: int, group: str | None, strictness: float, job: Job
 ) -> dict[str, Any]:
-    """Judge in a thread, which ends soon after this is cancelled."""
+    """Judge aside, or in a thread, which ends soon after this is cancelled."""
     stopped = threading.Event()
 
     def step(done: int, total: int) -> None:
@@ -210,6 +214,8 @@ async def _judge(
             raise _Stopped
         job.done, job.total = done, total
 
+    if len(examples) > FEW:
+        return await judge_aside(examples, k, group, strictness, step)
     try:
         return await asyncio.to_thread(judge, examples, k, group, strictness, progress=step)
     finally:

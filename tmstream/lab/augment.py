@@ -2,8 +2,8 @@
 
 Each variant is made by fixed amounts (no dice), so the same sample gives the same examples. They
 are marked with their parent, share its take and its person, and are never tested on. Nothing is
-mirrored: for an artist left and right may be two labels. Shifts in time are left out on purpose:
-the segmenter finds the sound wherever it is.
+mirrored: for an artist left and right may be two labels. Louder and quieter sounds and shifts in
+time are left out because they gained nothing (docs/head.md, Augmentation).
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ VARIANTS: dict[Kind, tuple[str, ...]] = {
     "video": (),
 }
 NOISE_DB = -26.0  #: of white noise, beside the sound (mean squares)
-#: Of the room's own noise beside the sound itself, where it sounds. Five of each of ten words, asked
-#: 20 and 10 dB above four such noises: .79 and .68 right (10 dB nearer: .79 and .68; without: .74 and
-#: .56). The nearer one hides a short sound, such as a clap.
+#: Of the room's own noise beside the sound itself, where it sounds. Five of each of ten words,
+#: asked 20 and 10 dB above four such noises: .79 and .68 right (5 dB nearer: the same; without:
+#: .74 and .56). The nearer one hides a short sound, such as a clap.
 ROOM_DB = -15.0
 #: The room alone is heard before and after a sound in it, or where it begins is not found.
 ROOM_BEFORE_S, ROOM_AFTER_S = 1.5, 0.6

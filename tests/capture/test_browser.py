@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tmstream.capture.browser import (
@@ -274,7 +274,6 @@ def test_a_picture_that_would_unfold_to_gigabytes_is_not_unfolded() -> None:
         decode_picture(bytes(small))
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_picture_or_an_input_error(data: bytes) -> None:
     start = picture()[:2]

@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tmstream.core.packet import Absent, Event, Gap, Packet, Scores
@@ -71,7 +71,6 @@ def streams(draw: st.DrawFn) -> list[Packet[Any]]:
     return packets
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(streams())
 def test_the_laws_of_events(packets: list[Packet[Any]]) -> None:
     cooldown_s = 0.15

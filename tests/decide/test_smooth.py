@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tmstream.core.packet import Absent, Gap, Packet, Result, Scores
@@ -128,7 +128,6 @@ def test_whoever_is_gone_for_long_is_forgotten() -> None:
     assert len(node._beliefs) <= 7
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(
     st.lists(
         st.tuples(st.integers(1, 3_000_000), st.sampled_from(["a", "b", None]), st.floats(0.5, 1)),

@@ -101,7 +101,7 @@ def test_a_beep_is_heard_as_much_too_early_as_it_ends_too_late() -> None:
 
 
 @given(st.lists(st.integers(1, 4000), min_size=1, max_size=60))
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 def test_any_cutting_gives_the_same_vectors(cuts: list[int]) -> None:
     stream, at = [], 0
     for cut in [*cuts, len(SCENE)]:

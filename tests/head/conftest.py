@@ -30,7 +30,12 @@ class Stage:
         for space in ("audio", "body.upper"):
             self.embedders.expect(space)
         self.jobs = Jobs()
-        services = [self.history, self.embedders, self.jobs, *([self.project] if self.project else [])]
+        services = [
+            self.history,
+            self.embedders,
+            self.jobs,
+            *([self.project] if self.project else []),
+        ]
         self.services = FakeServices(*services, node="head", sources=("mic",))
         self.node = Knn()
         self.node.open(self.services)

@@ -45,7 +45,7 @@ def brute(bank: Bank, book: Scratch, query: np.ndarray) -> dict[str, tuple[float
     return found
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(steps=st.lists(st.tuples(st.booleans(), st.integers(0, 10**6)), max_size=40))
 def test_it_is_brute_force_after_any_history(steps: list[tuple[bool, int]]) -> None:
     made, book = bank()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tmstream.maths.mel import PowerStream, decibels, hann, hz_to_mel, mel_filters, mel_to_hz
@@ -52,7 +52,6 @@ def test_frames_are_those_of_librosa_within_a_thousandth_of_a_decibel(
 
 
 @given(st.lists(st.integers(0, 700), max_size=30))
-@settings(deadline=None)
 def test_the_cutting_of_a_stream_does_not_change_a_bit(cuts: list[int]) -> None:
     samples = noise(6000)
     make = lambda: PowerStream(hann(400, 512), 160, mel_filters(16000, 512, 40, 0, 8000))  # noqa: E731

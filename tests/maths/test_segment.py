@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tmstream.maths.segment import EARLY, HOLD_MOST, PAUSE, RESUME, Mark, Segmenter
@@ -138,7 +138,6 @@ def test_the_end_of_the_stream_ends_the_sound() -> None:
     st.lists(st.tuples(st.floats(-150, 10), st.integers(1, 80)), min_size=1, max_size=40),
     st.integers(0, 99),
 )
-@settings(deadline=None)
 def test_marks_are_in_order_whatever_is_heard(parts: list[tuple[float, int]], seed: int) -> None:
     segmenter = Segmenter()
     latest, take = 0, 0

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tmstream.server import pages
@@ -113,7 +113,6 @@ def test_nothing_leads_out_and_nothing_hidden_is_shown(roots: Roots, target: str
     assert b"secret" not in page.body
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.text(alphabet="./\\%2e5cfs~ab\x00sketchrt", max_size=40))
 def test_no_address_reads_the_secret(roots: Roots, rest: str) -> None:
     for start in ("/", "/sketch/", "/demos/", "/vendor/", "/client/"):

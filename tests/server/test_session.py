@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tmstream.core import messages as m
@@ -261,7 +261,6 @@ def test_states_do_not_pile_up_but_a_client_that_never_reads_is_too_slow() -> No
     assert one.too_slow(3.1, blocked=True, socket_bytes=100)
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(
     st.lists(
         st.tuples(

@@ -41,7 +41,7 @@ def flac(clip: Clip | None) -> np.ndarray:
 
 
 @given(from_ms=st.integers(0, 1900), length_ms=st.integers(1, 2000), block=st.integers(50, 3000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_span_of_sound_comes_back_sample_for_sample(
     from_ms: int, length_ms: int, block: int
 ) -> None:

@@ -131,13 +131,26 @@ def test_a_lost_transform_restarts_alone(monkeypatch: pytest.MonkeyPatch) -> Non
     assert JOURNAL.count("open b") == JOURNAL.count("close b") == 2
 
 
-def test_a_lost_sink_is_opened_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_sink_is_opened_afresh(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(restart, "FIRST_S", 0.01)
     made = run(
         "{nodes: {a: {type: ticks}, out: {type: keep, from: a, lost_at: 2}}, realtime: true}"
     )
     assert [v for _, v in firsts(made)] == [0.0, 2.0, 4.0]  # what it failed on is lost, no more
     assert JOURNAL.count("open out") == JOURNAL.count("close out") == 4
+    assert caplog.messages == ["out waits: peer gone"] * 3  # the gap at the end as well
+
+
+def test_a_sink_that_never_opens_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("tmstream.engine.run.Patience.wait_s", lambda self: 0.01)
+    monkeypatch.setattr(running, "ENDING_S", 0.2)
+    run("{nodes: {a: {type: ticks}, out: {type: keep, from: a, lost_at: 0}}, realtime: true}")
+    assert JOURNAL.count("open out") > 2
+    assert caplog.messages == ["out waits: peer gone"]
 
 
 @pytest.mark.parametrize("lost_at", [0, 3])

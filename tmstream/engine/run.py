@@ -7,6 +7,7 @@ are dry, or ``stop`` is set, doors close one after the other: source, lane, meet
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any
@@ -26,6 +27,8 @@ from .settings import LiveSettings
 from .sources import in_order, keep_alive, opened
 from .stats import NodeStats
 from .walk import Walk
+
+log = logging.getLogger(__name__)
 
 AUDIO_DOOR = 64  #: packets of sound held while a lane is late (about a second)
 SINK_DOOR = 1024
@@ -201,7 +204,7 @@ class House:
         Not while only files are read: they do not wait for a peer to come back. Whoever else
         listens is given all of them, and then the failure is raised.
         """
-        services, patience = self._services[slot.name], Patience()
+        services, patience, lost = self._services[slot.name], Patience(), ""
         while True:
             try:
                 async with opened(slot, services) as node:
@@ -213,6 +216,7 @@ class House:
                         await (named(giver, packet) if named else node.write(packet))
                         services.stats.took(1000 * (self._wall.now_us() - began))
                         patience.reset()
+                        lost = ""
             except Closed:
                 return
             except DeviceError as error:
@@ -222,6 +226,9 @@ class House:
                     ready.set()
                     await door.drain()
                     return
+                if lost != str(error):  # once, however often it is tried again
+                    log.warning("%s waits: %s", slot.name, error)
+                lost = str(error)
             finally:
                 ready.set()
             await asyncio.sleep(patience.wait_s())

@@ -116,6 +116,17 @@ def test_a_take_of_many_frames_leaves_room_for_the_others() -> None:
     check(rows, held, np.array([1, 0, 0, 0], np.float32), 5)
 
 
+@pytest.mark.parametrize("count", [3, 3000])
+def test_what_is_not_a_number_is_answered_by_no_number(count: int) -> None:
+    """The head lets none in; were one to slip through, the search must come to an end."""
+    rows = Rows(2)
+    for i in range(count):
+        rows.add(f"e{i}", "clap", "one take" if i % 2 else f"t{i}", np.ones(2, np.float32))
+    found = told(rows, np.full(2, np.nan, np.float32), 3)
+    assert len(found["clap"]) == 3
+    assert all(np.isnan(value) for value, _ in found["clap"])
+
+
 def test_scikit_learn_finds_the_same_neighbours() -> None:
     rng = np.random.default_rng(5)
     examples, queries = rng.normal(size=(4000, 96)), rng.normal(size=(20, 96))

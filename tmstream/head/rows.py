@@ -186,7 +186,8 @@ class Rows:
         """Return rows and the codes of their labels, label after label, best first.
 
         Of a label they are all, or those that reach the ``wanted``-th best of its pages' maxima:
-        that is a lower bound of its ``wanted``-th best row. Third, how many each label has.
+        that is a lower bound of its ``wanted``-th best row. What is not a number is not below it.
+        Third, how many each label has.
         """
         layout = self._laid_out()
         owner, pages = layout.owner, similar.reshape(-1, PAGE)
@@ -196,13 +197,13 @@ class Rows:
             maxima = np.maximum.reduceat(similar, layout.starts)
             bound = (layout.owned.cumsum() - wanted)[long]
             least[long] = maxima[(layout.base + maxima).argpartition(bound)[bound]]
-            least = np.maximum(least, LEAST)  # of a label that owned more pages once
-            hot = (maxima >= least[owner]).nonzero()[0]
+            least = np.fmax(least, LEAST)  # of a label that owned more pages once
+            hot = (~(maxima < least[owner])).nonzero()[0]
             owner, pages = owner[hot], pages[hot]
-            page, place = (pages >= least[owner, None]).nonzero()
+            page, place = (~(pages < least[owner, None])).nonzero()
             rows = layout.starts[hot[page]] + place
         else:
-            page, place = (pages >= LEAST).nonzero()
+            page, place = (~(pages < LEAST)).nonzero()
             rows = layout.starts[page] + place
         label = owner[page]
         order = (label * APART - similar[rows]).argsort()

@@ -262,9 +262,15 @@ def test_of_two_people_the_nearest_is_taught_or_everybody_as_is_said(
         said = page.locator(".company")
         said.get_by_text("2 people in the picture: learn from").wait_for()
         page.screenshot(path=artefacts / "studio-two-people.png")
-        (nearest,) = re.findall(r"the nearest \((p\d)\)", said.inner_text())
+        nearest = ""
 
-        hold(page, "wave", 1.5, during=lambda: said.get_by_text(f"{nearest} alone").wait_for())
+        def learning() -> None:
+            said.get_by_text("2 people in the picture: learning from").wait_for()
+            nonlocal nearest
+            assert page.locator(".company select").is_disabled()
+            (nearest,) = re.findall(r"the nearest \((p[12])\)", said.inner_text())
+
+        hold(page, "wave", 1.5, during=learning)
         toast = page.locator(".toast", has_text=" examples taken")
         assert toast.inner_text().startswith("wave: ")
         assert f" examples taken of {nearest} alone" in toast.inner_text()
@@ -273,7 +279,7 @@ def test_of_two_people_the_nearest_is_taught_or_everybody_as_is_said(
         page.screenshot(path=artefacts / "studio-taken.png")
 
         page.select_option("[aria-label='Whom it learns from']", "all")
-        hold(page, "wave", 1.5, during=lambda: said.get_by_text("all of them").wait_for())
+        hold(page, "wave", 1.5, during=learning)
         page.locator(".toast", has_text="of 2 people (p1, p2)").wait_for()
         counted = "parseInt(document.querySelector('[data-label=wave] .count').textContent)"
         until(page, f"{counted} === 3")  # a take each

@@ -3,6 +3,8 @@ import { h } from "./dom.js";
 
 const SEEN_MS = 600;
 const BODY = 33; // points; what has fewer is a hand, and nobody can say whose
+const TRUNK = [0, 11, 12, 23, 24]; // nose, shoulders, hips: as large whatever the arms do
+const NEARER = 1.15; // so much larger has to be who is to count as nearer than the one before
 
 export class Company {
   constructor(app) {
@@ -21,16 +23,21 @@ export class Company {
       this.hands = true;
       return;
     }
-    const seen = points.filter((point) => point[3] >= 0.5);
-    const span = (axis) => Math.max(0, ...seen.map((point) => point[axis])) - Math.min(1, ...seen.map((point) => point[axis]));
-    this.people.set(subject, { size: span(0) * span(1), ms: performance.now() });
+    const span = (axis) => {
+      const along = TRUNK.map((index) => points[index][axis]);
+      return Math.max(...along) - Math.min(...along);
+    };
+    this.people.set(subject, { size: Math.hypot(span(0), span(1)), ms: performance.now() });
   }
 
   /** Who is there now, the nearest (that is, the largest) first. */
   get present() {
     const now = performance.now();
     for (const [subject, { ms }] of this.people) if (now - ms > SEEN_MS) this.people.delete(subject);
-    return [...this.people].sort(([, one], [, other]) => other.size - one.size).map(([subject]) => subject);
+    const size = (subject) => this.people.get(subject).size * (subject === this.first ? NEARER : 1);
+    const there = [...this.people.keys()].sort((one, other) => size(other) - size(one));
+    this.first = there[0];
+    return there;
   }
 
   /** Whom to learn from, from now on; null: from whoever is there, and whoever comes. */
@@ -46,11 +53,12 @@ export class Company {
     if (this.element.hidden) return;
     const under = Boolean(recording?.started);
     const whom = recording?.subject ?? null;
-    const words = `${there.length} people in the picture: ` + (under || this.hands ? `it learns from ${under && whom ? `${whom} alone` : "all of them"}` : "learn from");
-    const nearest = `the nearest (${there[0]})`;
+    const words = `${there.length} people in the picture: ${under ? "learning" : "learn"} from${this.hands ? " all" : ""}`;
+    const nearest = `the nearest (${whom ?? there[0]})`;
     if (this.words.textContent !== words) this.words.textContent = words;
     if (this.nearest.textContent !== nearest) this.nearest.textContent = nearest;
-    this.choice.hidden = under || this.hands;
+    this.choice.disabled = under;
+    this.choice.hidden = Boolean(this.hands);
   }
 
   /** What there is to say of who was taught, when it was not simply whoever teaches. */

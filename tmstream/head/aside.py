@@ -1,32 +1,26 @@
 """Judge much in a child process: the interpreter belongs to the show.
 
-The child is given the order and the examples as frames (length, msgpack) on standard input, and
-tells how far it is, and at last the judgement, in such frames on standard output.
+The child is given the order and the examples, and tells how far it is, and at last the judgement.
 
     python -m tmstream.head.aside
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
-import struct
-import sys
-from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
 
+from ..backends import frames
 from ..backends.child import die_with_owner
 from ..core.errors import InputError
 from ..store.project import Example
 from .judge import Progress, judge
 
-LENGTH = struct.Struct("<I")
 CHUNK = 100  #: examples in a frame: packing them takes the loop well under a millisecond
-NICER = 10  #: how much the child steps back behind the engine
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -59,43 +53,20 @@ async def judge_aside(
     Raises:
         InputError: the child was ended from outside.
     """
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", __name__,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    assert child.stdin is not None
-    assert child.stdout is not None
     try:
-        for frame in _order(examples, Order(len(examples), k, group, strictness)):
-            child.stdin.write(frame)
-            await child.stdin.drain()
-        while True:
-            (size,) = LENGTH.unpack(await child.stdout.readexactly(LENGTH.size))
-            found = _told.decode(await child.stdout.readexactly(size))
-            if isinstance(found, Judged):
-                return found.report
-            progress(found.done, found.total)
+        async with frames.aside(__name__) as child:
+            await child.send(_packed(Order(len(examples), k, group, strictness)))
+            for start in range(0, len(examples), CHUNK):
+                await child.send(_packed(examples[start : start + CHUNK]))
+            while True:
+                found = _told.decode(await child.read())
+                if isinstance(found, Judged):
+                    return found.report
+                progress(found.done, found.total)
     except (EOFError, ConnectionError):
         raise InputError(
             "the program that judges was ended; it is started anew next time"
         ) from None
-    finally:
-        if child.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                child.kill()
-        await child.wait()
-
-
-def _order(examples: Sequence[Example], order: Order) -> Iterator[bytes]:
-    yield _framed(order)
-    for start in range(0, len(examples), CHUNK):
-        yield _framed(examples[start : start + CHUNK])
-
-
-def _framed(message: object) -> bytes:
-    data = _encoder.encode(message)
-    return LENGTH.pack(len(data)) + data
 
 
 def _vector_out(value: Any) -> bytes:
@@ -106,25 +77,25 @@ def _vector_in(kind: type, value: Any) -> Any:
     return np.frombuffer(value, "<f4")
 
 
-_encoder = msgspec.msgpack.Encoder(enc_hook=_vector_out)
+_packed = msgspec.msgpack.Encoder(enc_hook=_vector_out).encode
 _told = msgspec.msgpack.Decoder(Step | Judged)
 
 
 def main() -> None:
     """Serve one order."""
-    source, out = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    with contextlib.suppress(OSError, AttributeError):
-        os.nice(NICER)
-    order = msgspec.msgpack.decode(_read(source), type=Order)
-    decoder = msgspec.msgpack.Decoder(list[Example], dec_hook=_vector_in)
-    examples: list[Example] = []
-    while len(examples) < order.count:
-        examples += decoder.decode(_read(source))
+    source, out = frames.own_pipes()
+    try:
+        order = msgspec.msgpack.decode(frames.read(source), type=Order)
+        decoder = msgspec.msgpack.Decoder(list[Example], dec_hook=_vector_in)
+        examples: list[Example] = []
+        while len(examples) < order.count:
+            examples += decoder.decode(frames.read(source))
+    except EOFError:
+        return
     die_with_owner(source)
 
     def tell(message: Step | Judged) -> None:
-        out.write(_framed(message))
-        out.flush()
+        frames.write(out, _packed(message))
 
     tell(
         Judged(
@@ -135,13 +106,6 @@ def main() -> None:
         )
     )  # fmt: skip
     os._exit(0)  # not in order: the thread that watches standard input would have to end before it
-
-
-def _read(source: BinaryIO) -> bytes:
-    head = source.read(LENGTH.size)
-    if len(head) < LENGTH.size:
-        sys.exit()  # the engine has gone
-    return source.read(LENGTH.unpack(head)[0])
 
 
 if __name__ == "__main__":

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from ..backends import frames
 from ..core.errors import InputError, TmstreamError
 from ..engine.registry import Registry
 from ..engine.settings import with_journal
@@ -34,32 +34,22 @@ class Child:
             InputError: the child died, or found something wrong with all of it.
         """
         pipeline = with_journal(pipeline, Registry.installed(), self._project)
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", errand.__name__,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-        assert child.stdin is not None
-        assert child.stdout is not None
         try:
-            child.stdin.write(errand.order(self._project, pipeline, **wanted))
-            while not isinstance(frame := await _frame(child.stdout), errand.Ended):
-                match frame:
-                    case errand.Told():
-                        self.told.add(frame.name)
-                        self._job.file(frame.name, frame.label, frame.examples, frame.why)
-                    case errand.Step():
-                        self._job.done, self._job.total = self._job.done + 1, frame.total
-                    case errand.Keep():
-                        child.stdin.write(errand.framed(await self._keep(frame)))
+            async with frames.aside(errand.__name__) as child:
+                await child.send(errand.order(self._project, pipeline, **wanted))
+                while not isinstance(frame := _decoded(await child.read()), errand.Ended):
+                    match frame:
+                        case errand.Told():
+                            self.told.add(frame.name)
+                            self._job.file(frame.name, frame.label, frame.examples, frame.why)
+                        case errand.Step():
+                            self._job.done, self._job.total = self._job.done + 1, frame.total
+                        case errand.Keep():
+                            await child.send(msgspec.msgpack.encode(await self._keep(frame)))
         except (EOFError, ConnectionError):
             raise InputError(
                 "one of the files ended the program that reads them; those before it are taught"
             ) from None
-        finally:
-            if child.returncode is None:
-                child.kill()
-            await child.wait()
         if frame.error:
             raise InputError(frame.error)
         return frame
@@ -78,11 +68,3 @@ class Child:
         except TmstreamError as error:
             return errand.Kept(str(error))
         return errand.Kept()
-
-
-async def _frame(source: asyncio.StreamReader) -> errand.Frame:
-    """Return the child's next frame; `EOFError` when it has ended instead."""
-    (size,) = errand.LENGTH.unpack(await source.readexactly(errand.LENGTH.size))
-    if size > errand.MOST_FRAME_BYTES:
-        raise EOFError
-    return _decoded(await source.readexactly(size))

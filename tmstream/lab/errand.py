@@ -1,18 +1,14 @@
 """A child process that embeds dropped files and variants, so that none can harm or slow the show.
 
 Decoders of sound and film are large native programs, and the files may be anybody's. The child
-reads the project and decodes; what it learns goes to the engine as frames (length, msgpack) on its
-standard output, and only the engine writes. Each `Keep` waits for its `Kept`.
+reads the project and decodes; what it learns goes to the engine, and only the engine writes. Each
+`Keep` waits for its `Kept`.
 
     python -m tmstream.lab.errand        # with an `Order` as the first frame on standard input
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import struct
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +17,7 @@ from typing import Any, BinaryIO
 import msgspec
 import numpy as np
 
+from ..backends import frames
 from ..core.errors import StoreError, TmstreamError
 from ..core.packet import Float32, Phase
 from ..engine.registry import Registry
@@ -32,10 +29,6 @@ from .pool import Pool
 from .samples import Kind, Sample
 from .teach import teach
 from .vary import plan, vary, workload
-
-LENGTH = struct.Struct("<I")
-MOST_FRAME_BYTES = 1 << 30
-NICER = 10  #: how much the child steps back behind the engine
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -129,13 +122,7 @@ Frame = Told | Step | Keep | Ended
 def order(project: Project, pipeline: Pipeline, **wanted: Any) -> bytes:
     """Return the first frame for a child: an `Order` with the fields ``wanted``."""
     nodes = [Spec(n.name, n.type, n.sources, dict(n.params)) for n in pipeline.nodes]
-    return framed(Order(str(project.path), str(pipeline.path), nodes, **wanted))
-
-
-def framed(message: object) -> bytes:
-    """Return a message with its length before it."""
-    data = msgspec.msgpack.encode(message)
-    return LENGTH.pack(len(data)) + data
+    return msgspec.msgpack.encode(Order(str(project.path), str(pipeline.path), nodes, **wanted))
 
 
 def examples_of(keep: Keep) -> list[NewExample]:
@@ -177,7 +164,7 @@ class _Book:
 
     def _ask(self, keep: Keep) -> None:
         send(self._out, keep)
-        answer = msgspec.msgpack.decode(_read(self._source), type=Kept)
+        answer = msgspec.msgpack.decode(frames.read(self._source), type=Kept)
         if answer.error:
             raise StoreError(answer.error)
 
@@ -194,15 +181,7 @@ def _row(one: NewExample) -> Row:
 
 def send(out: BinaryIO, message: Frame) -> None:
     """Write one frame."""
-    out.write(framed(message))
-    out.flush()
-
-
-def _read(source: BinaryIO) -> bytes:
-    head = source.read(LENGTH.size)
-    if len(head) < LENGTH.size:
-        raise EOFError("the engine has gone")
-    return source.read(LENGTH.unpack(head)[0])
+    frames.write(out, msgspec.msgpack.encode(message))
 
 
 def run(wanted: Order, source: BinaryIO, out: BinaryIO) -> Ended:
@@ -247,14 +226,9 @@ def _vary(wanted: Order, book: Any, pool: Pool, able: list[Kind], out: BinaryIO)
 
 def main() -> None:
     """Serve one order."""
-    # Native decoders print what they like: not into our frames.
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    with contextlib.suppress(OSError, AttributeError):
-        os.nice(NICER)
-    source = sys.stdin.buffer
+    source, out = frames.own_pipes()
     try:
-        ended = run(msgspec.msgpack.decode(_read(source), type=Order), source, out)
+        ended = run(msgspec.msgpack.decode(frames.read(source), type=Order), source, out)
     except TmstreamError as error:
         ended = Ended(error=str(error))
     except EOFError:

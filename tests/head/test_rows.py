@@ -26,17 +26,8 @@ def brute(held: Held, query: np.ndarray, k: int) -> dict[str, list[float]]:
     return {label: sorted(of_label.values())[::-1][:k] for label, of_label in takes.items()}
 
 
-def told(rows: Rows, query: np.ndarray, k: int) -> dict[str, list[tuple[float, str]]]:
-    found = rows.best(query, k)
-    cuts = np.split(np.arange(len(found.ids)), found.starts[1:])
-    return {
-        label: [(float(found.similarities[i]), found.ids[i]) for i in cut]
-        for label, cut in zip(found.labels, cuts, strict=True)
-    }
-
-
 def check(rows: Rows, held: Held, query: np.ndarray, k: int) -> None:
-    said, wanted = told(rows, query, k), brute(held, query, k)
+    said, wanted = rows.best(query, k), brute(held, query, k)
     assert set(said) == set(wanted)
     for label, values in wanted.items():
         np.testing.assert_allclose([value for value, _ in said[label]], values, atol=1e-5)
@@ -46,15 +37,17 @@ def check(rows: Rows, held: Held, query: np.ndarray, k: int) -> None:
         assert len({held[name][1] for _, name in said[label]}) == len(values)
 
 
+@pytest.mark.parametrize("few", [0, 512])
 @given(
     seed=st.integers(0, 2**32 - 1), steps=st.integers(1, 300), page=st.sampled_from([2, 4, 64]),
     k=st.integers(1, 6), takes=st.sampled_from([3, 12, 200]), gone=st.floats(0, 0.6),
 )  # fmt: skip
 def test_it_is_brute_force_after_any_history(
-    seed: int, steps: int, page: int, k: int, takes: int, gone: float
+    few: int, seed: int, steps: int, page: int, k: int, takes: int, gone: float
 ) -> None:
     rng = np.random.default_rng(seed)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows_module, "FEW", few)
         patch.setattr(rows_module, "PAGE", page)
         patch.setattr(rows_module, "PLACES", np.arange(page))
         rows, held = Rows(6), Held()
@@ -84,11 +77,11 @@ def test_what_is_opposite_is_not_outvoted_by_rows_without_an_example() -> None:
         rows.add(f"e{i}", "clap" if i % 2 else "hum", f"t{i}", np.array([1, 0, 0], np.float32))
     for i in range(0, 1500, 2):
         rows.remove(f"e{i}")
-    found = told(rows, np.array([-1, 0, 0], np.float32), 5)
+    found = rows.best(np.array([-1, 0, 0], np.float32), 5)
     assert [value for value, _ in found["clap"] + found["hum"]] == [-1.0] * 10
     for i in range(1500, 1996, 2):
         rows.remove(f"e{i}")
-    left = told(rows, np.array([-1, 0, 0], np.float32), 5)
+    left = rows.best(np.array([-1, 0, 0], np.float32), 5)
     assert sorted(left["hum"]) == [(-1.0, "e1996"), (-1.0, "e1998")]
 
 
@@ -99,9 +92,9 @@ def test_a_label_that_went_away_is_not_heard_until_it_comes_back() -> None:
     rows.add("b", "hum", "t", here)
     rows.remove("a")
     rows.remove("a")  # once more is no mistake
-    assert told(rows, here, 3) == {"hum": [(1.0, "b")]}
+    assert rows.best(here, 3) == {"hum": [(1.0, "b")]}
     rows.add("c", "clap", "t", here)
-    assert told(rows, here, 3) == {"hum": [(1.0, "b")], "clap": [(1.0, "c")]}
+    assert rows.best(here, 3) == {"hum": [(1.0, "b")], "clap": [(1.0, "c")]}
 
 
 def test_a_take_of_many_frames_leaves_room_for_the_others() -> None:
@@ -122,7 +115,7 @@ def test_what_is_not_a_number_is_answered_by_no_number(count: int) -> None:
     rows = Rows(2)
     for i in range(count):
         rows.add(f"e{i}", "clap", "one take" if i % 2 else f"t{i}", np.ones(2, np.float32))
-    found = told(rows, np.full(2, np.nan, np.float32), 3)
+    found = rows.best(np.full(2, np.nan, np.float32), 3)
     assert len(found["clap"]) == 3
     assert all(np.isnan(value) for value, _ in found["clap"])
 
@@ -136,4 +129,4 @@ def test_scikit_learn_finds_the_same_neighbours() -> None:
     for i, row in enumerate(unit_rows(examples)):
         rows.add(str(i), "label", str(i), row)
     for query, right in zip(unit_rows(queries), wanted, strict=True):
-        assert [int(name) for _, name in told(rows, query, 9)["label"]] == right.tolist()
+        assert [int(name) for _, name in rows.best(query, 9)["label"]] == right.tolist()

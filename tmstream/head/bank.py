@@ -14,8 +14,8 @@ from ..core.packet import Float32, Neighbour
 from .learn import Fit
 from .noise import noise_evidence, noise_of
 from .openset import OPPOSITE
-from .rows import NOBODY, Rows
-from .vote import shares, softened_groups
+from .rows import Near, Rows
+from .vote import shares, softened_one
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -23,7 +23,7 @@ class Heard(msgspec.Struct, frozen=True):
 
     evidence: float
     blocked: bool  #: a "that was wrong" lies nearer than any example
-    nearest: tuple[tuple[float, str], ...]  #: (similarity, id) of the takes that spoke
+    nearest: tuple[Near, ...]  #: (similarity, id) of the takes that spoke
     noise: float = OPPOSITE  #: distance of common noise, if the label is told from it
 
     @property
@@ -80,30 +80,17 @@ class Bank:
         noise = OPPOSITE
         if self._noise is not None:
             noise = 1 - float(noise_evidence((self._noise @ query)[None], k)[0])
-        wrong = self._nearest_wrong(query)
-        near = self._examples.best(query, k)
-        evidence = softened_groups(near.similarities, near.starts).tolist()
-        every = list(zip(near.similarities.tolist(), near.ids, strict=True))
-        ends = [*near.starts[1:].tolist(), len(every)]
+        wrong = self._wrong.best(query, 1) if len(self._wrong) else {}
         answers = {}
-        for label, start, end, said in zip(
-            near.labels, near.starts.tolist(), ends, evidence, strict=True
-        ):
+        for label, near in self._examples.best(query, k).items():
             if labels is None or label in labels:
                 answers[label] = Heard(
-                    said,
-                    wrong.get(label, NOBODY) >= every[start][0],
-                    tuple(every[start:end]),
+                    softened_one([similarity for similarity, _ in near]),
+                    label in wrong and wrong[label][0][0] >= near[0][0],
+                    tuple(near),
                     noise if label in self.fit.clear else OPPOSITE,
                 )
         return answers
-
-    def _nearest_wrong(self, query: Float32) -> dict[str, float]:
-        """Return how similar the nearest "that was wrong" of each label is."""
-        if not len(self._wrong):
-            return {}
-        near = self._wrong.best(query, 1)
-        return dict(zip(near.labels, near.similarities.tolist(), strict=True))
 
     def _mapped(self, vectors: Float32) -> Float32:
         """Return ``vectors`` (n, d) in every view, side by side."""

@@ -1,13 +1,14 @@
 """Unit rows of many labels in one matrix, so that one product compares a query with all of them.
 
 A label owns pages of `PAGE` rows, the last of them part-filled. Adding writes one row, removing
-moves the label's last row into the hole: O(d) however many there are. The ranking looks at the
-pages' maxima first, all labels at once; only rows that may be among a label's best are sorted.
+moves the label's last row into the hole: O(d) however many there are. Of many rows
+the pages' maxima are looked at first, all labels at once; only rows that may be among a label's
+best are sorted. 60 labels of 30 examples take 0.3 ms; label after label took 0.8.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
@@ -17,6 +18,9 @@ from ..core.packet import Float32
 from ..maths.neighbours import similarities
 from .lesson import Codes
 
+#: Up to so many rows a plain walk is quicker than sifting, above all when others have used the
+#: caches since the last answer: 3 labels of 8 take 0.2 ms instead of 0.4.
+FEW = 512
 #: Rows of a page. More make short labels slow to compare, fewer the maxima of long ones.
 PAGE = 64
 #: Rows ranked per wanted take at first, and how many times more when they belong to too few takes.
@@ -29,14 +33,8 @@ LEAST = -2.0
 APART = 4.0
 PLACES = np.arange(PAGE)
 
-
-class Best(NamedTuple):
-    """Examples near a query, label after label, best first."""
-
-    labels: list[str]
-    starts: Codes  #: where each label begins
-    similarities: Float32
-    ids: list[str]
+#: Similarity and id of an example.
+Near: TypeAlias = tuple[float, str]
 
 
 class Layout(NamedTuple):
@@ -48,8 +46,6 @@ class Layout(NamedTuple):
     owned: Codes  #: (l,) pages of each label
     held: Codes  #: (l,) examples of each label
     vacant: Codes  #: rows without an example
-    codes: Codes  #: the labels that have examples
-    labels: list[str]  #: their names
 
 
 class Shelf(msgspec.Struct):
@@ -75,7 +71,7 @@ class Rows:
         self._filled = np.zeros(1, np.intp)  #: rows of each page that hold an example
         self._owner = np.zeros(1, np.intp)  #: code of the label each page belongs to
         self._pages = 0
-        self._ids: list[str] = []
+        self._ids: list[str] = []  #: "" where there is no example
         self._row: dict[str, int] = {}
         self._takes: dict[tuple[str, str], int] = {}  #: a code for each take of each label
         self._first = np.zeros(1, np.intp)
@@ -123,20 +119,37 @@ class Rows:
             self._matrix[hole], self._take[hole] = self._matrix[last], self._take[last]
             self._ids[hole] = self._ids[last]
             self._row[self._ids[hole]] = hole
+        self._ids[last] = ""
         self._filled[last // PAGE] -= 1
         shelf.count -= 1
         self._layout = None
         if shelf.count % PAGE == 0:
             self._free.append(shelf.pages.pop())
 
-    def best(self, query: Float32, k: int) -> Best:
-        """Return for every label the best row of each of its ``k`` best takes.
+    def best(self, query: Float32, k: int) -> dict[str, list[Near]]:
+        """Return for every label the best row of each of its ``k`` best takes, best first.
 
         ``query`` is (width,).
         """
-        layout = self._laid_out()
         similar = self._similar[: self._pages * PAGE]
         similarities(self._matrix[: len(similar)], query, similar)
+        return self._walk(similar, k) if len(similar) <= FEW else self._sift(similar, k)
+
+    def _walk(self, similar: Float32, k: int) -> dict[str, list[Near]]:
+        """Look at all rows, best first."""
+        names, takes, values = self._ids, self._take[: len(similar)].tolist(), similar.tolist()
+        owner = self._owner[: self._pages].tolist()
+        near: list[dict[int, Near]] = [{} for _ in self._shelves]
+        for row in (-similar).argsort(kind="stable").tolist():
+            of_label = near[owner[row // PAGE]]
+            if names[row] and len(of_label) < k and takes[row] not in of_label:
+                of_label[takes[row]] = (values[row], names[row])
+        every = zip(self._shelves, near, strict=True)
+        return {label: list(of_label.values()) for label, of_label in every if of_label}
+
+    def _sift(self, similar: Float32, k: int) -> dict[str, list[Near]]:
+        """Rank only rows that may be among the best, all labels at once."""
+        layout = self._laid_out()
         similar[layout.vacant] = NOBODY
         wanted = k * ROWS_A_TAKE
         while True:
@@ -147,8 +160,14 @@ class Rows:
                 break
             wanted *= MORE_ROWS
         rows = rows[found]
-        starts = label[found].searchsorted(layout.codes)
-        return Best(layout.labels, starts, similar[rows], [self._ids[row] for row in rows.tolist()])
+        names = [self._ids[row] for row in rows.tolist()]
+        near = list(zip(similar[rows].tolist(), names, strict=True))
+        ends = takes.cumsum().tolist()
+        return {
+            name: near[end - count : end]
+            for name, end, count in zip(self._shelves, ends, takes.tolist(), strict=True)
+            if count
+        }
 
     def _laid_out(self) -> Layout:
         if self._layout is None:
@@ -163,8 +182,6 @@ class Rows:
                 owned=np.bincount(owner, minlength=len(held)),
                 held=held,
                 vacant=part[page] * PAGE + place,
-                codes=held.nonzero()[0],
-                labels=[name for name, shelf in self._shelves.items() if shelf.count],
             )
         return self._layout
 

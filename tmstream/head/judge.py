@@ -13,6 +13,7 @@ from ..store.project import Example
 from .advice import NOTHING, Advice, advise
 from .learn import Fit, compared, learn, noise_in
 from .lesson import Codes, Lesson, Mask, folds, lesson_of
+from .noise import noise_begins
 from .openset import OPPOSITE, area
 from .state import by_space
 from .vote import Array, confidence, evidence
@@ -40,10 +41,16 @@ class Answers:
         won = evidences.argmax(axis=1)
         rows = np.arange(len(won))
         distance = 1 - evidences[rows, won]
-        noise = 1 - noise_in(taught, fit.views, vectors, k)
+        begins, noise = np.full(len(won), OPPOSITE), noise_in(taught, fit.views, vectors)
+        for code, label in enumerate(taught.labels):
+            if label in fit.alike:
+                own = won == code
+                begins[own] = noise_begins(noise[own], k, fit.alike[label])
         limits = [
-            fit.limits[label].within(at if label in fit.clear else OPPOSITE).at(strictness)
-            for label, at in zip(np.array(taught.labels)[won].tolist(), noise.tolist(), strict=True)
+            fit.limits[label].within(at).at(strictness)
+            for label, at in zip(
+                np.array(taught.labels)[won].tolist(), begins.tolist(), strict=True
+            )
         ]
         self.shares: Array = confidence(evidences, fit.sharpness)
         self.voted: Codes = won

@@ -12,7 +12,7 @@ How sharp and how far is decided by examples that did not teach: whole groups he
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
@@ -20,7 +20,7 @@ import numpy as np
 from ..core.packet import Float32
 from ..maths.metric import Metric, discriminate, identity, standardise
 from .lesson import Codes, Lesson, Mask, folds
-from .noise import NOISY, noise_evidence, noise_of
+from .noise import NOISE_NEARER, noise_begins, noise_of
 from .openset import Distances, Limit, area, common_limit, limits_for, widening
 from .vote import Array, confidence, evidence, mixed
 
@@ -50,7 +50,9 @@ class Fit(msgspec.Struct, frozen=True, eq=False):
     tested: int = 0  #: how many that was
     area: float | None = None  #: under the curve of members against strangers, if it was measured
     space: str = ""
-    clear: frozenset[str] = frozenset()  #: labels that end where common noise begins
+    alike: dict[
+        str, tuple[int, ...]
+    ] = {}  #: labels that end where noise begins, but for these rows
 
 
 class Trials(msgspec.Struct, frozen=True, eq=False):
@@ -58,7 +60,8 @@ class Trials(msgspec.Struct, frozen=True, eq=False):
 
     codes: Codes  #: (q,) the label each really is
     evidence: Array
-    noise: Array  #: (q,) evidence of common noise
+    takes: Codes  #: (q,) and which take it is of
+    noise: Float32  #: (q, n) similarity to common noise
 
     @property
     def won(self) -> Codes:
@@ -117,7 +120,7 @@ def learn(lesson: Lesson, k: int, *, calibrate: bool = True) -> Fit:
         len(right),
         None if strangers is None else area(found.members, far),
         lesson.space,
-        frozenset(_clear(members, lesson.labels)),
+        _alike(members, limits, lesson.labels, k),
     )
 
 
@@ -134,12 +137,29 @@ def choose_sharpness(evidences: Array, codes: Codes) -> float:
     return trust * best + (1 - trust) * USUAL_SHARPNESS
 
 
-def _clear(members: Trials, labels: Sequence[str]) -> Iterator[str]:
-    """Yield the labels whose held-out examples are told from common noise."""
+def _alike(
+    members: Trials, limits: dict[str, Limit], labels: Sequence[str], k: int
+) -> dict[str, tuple[int, ...]]:
+    """Return the rows of common noise that are not held against a label, since they resemble it.
+
+    They are those that would turn away every look at one of its held-out takes.
+    """
+    found = {}
+    begins = noise_begins(members.noise, k)
     for code, label in enumerate(labels):
         own = members.codes == code
-        if own.any() and (members.noise[own] >= members.evidence[own, code]).mean() <= NOISY:
-            yield label
+        far = 1 - members.evidence[:, code]
+        known = own & (members.won == code) & (far <= limits[label].far)
+        rows: set[int] = set()
+        for take in np.unique(members.takes[known]):
+            looks = (known & (members.takes == take)).nonzero()[0]
+            best = looks[(begins - far)[looks].argmax()]
+            if begins[best] < far[best]:
+                alone = (1 - members.noise[best]) / NOISE_NEARER
+                rows.update((alone < far[best]).nonzero()[0].tolist())
+        if own.any():
+            found[label] = tuple(sorted(rows))
+    return found
 
 
 def _thinned(lesson: Lesson) -> Lesson:
@@ -183,16 +203,18 @@ def _meet(lesson: Lesson, taught: Mask, asked: Mask, k: int, *, beside_noise: bo
     known = np.unique(lesson.codes[taught])
     views, vectors = views_of(part), lesson.vectors[asked]
     found = evidence(compared(views, vectors, part.vectors), part.codes, part.takes, k)
-    noise = noise_in(part, views, vectors, k) if beside_noise else np.full(len(vectors), -np.inf)
-    return Trials(lesson.codes[asked], _spread(found, known, lesson), noise)
+    noise = noise_in(part, views, vectors) if beside_noise else _unlike(vectors)
+    return Trials(lesson.codes[asked], _spread(found, known, lesson), lesson.takes[asked], noise)
 
 
-def noise_in(lesson: Lesson, views: tuple[Metric, ...], asked: Float32, k: int) -> Array:
-    """Return how much the rows ``asked`` (q, d) are common noise, (q,); -inf if none is known."""
+def noise_in(lesson: Lesson, views: tuple[Metric, ...], asked: Float32) -> Float32:
+    """Return how similar the rows ``asked`` (q, d) are to common noise, (q, n); n may be 0."""
     noise = noise_of(lesson.space, asked.shape[1])
-    if noise is None:
-        return np.full(len(asked), -np.inf)
-    return noise_evidence(compared(views, asked, noise), k)
+    return _unlike(asked) if noise is None else compared(views, asked, noise)
+
+
+def _unlike(asked: Float32) -> Float32:
+    return np.zeros((len(asked), 0), np.float32)
 
 
 def compared(views: tuple[Metric, ...], asked: Float32, taught: Float32) -> Float32:
@@ -211,5 +233,6 @@ def _joined(met: list[Trials]) -> Trials:
     return Trials(
         np.concatenate([one.codes for one in met]),
         np.concatenate([one.evidence for one in met]),
+        np.concatenate([one.takes for one in met]),
         np.concatenate([one.noise for one in met]),
     )

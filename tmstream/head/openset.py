@@ -46,9 +46,6 @@ PRIOR_OF_LABEL = 60.0
 #: The largest cosine distance there is, and the least that is told from none.
 OPPOSITE = 2.0
 LEAST = 1e-3
-#: How near common noise must be, beside a label, to be believed. With 1 some who clap are turned
-#: away (their claps resemble knocks by a hundredth), below 0.85 keys begin to be heard as words.
-NOISE_NEARER = 0.9
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -64,9 +61,9 @@ class Limit(msgspec.Struct, frozen=True):
         return self.far + (self.typical - self.far) * (2 * strictness - 1)
 
     def within(self, noise: float) -> Limit:
-        """Return the limit that ends where ``noise``, at this distance, is plainly nearer."""
-        end = max(noise, LEAST) / NOISE_NEARER
-        return Limit(min(self.typical, end), min(self.far, end)) if end < self.far else self
+        """Return the limit that ends where noise begins, at this distance, if that is nearer."""
+        noise = max(noise, LEAST)
+        return Limit(min(self.typical, noise), min(self.far, noise)) if noise < self.far else self
 
     def closeness(self, distance: float) -> float:
         """Return 1 at distance 0, 0.5 at the limit, towards 0 beyond; monotone and smooth."""

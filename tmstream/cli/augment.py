@@ -47,10 +47,11 @@ def augment(
             for label, count in gone.items() if not as_json else ():
                 click.echo(f"{label}: {count} variants deleted")
             return 0
+        if not book.labels():
+            raise InputError(f"{book.path}: nothing was taught yet")
         read = chosen(pipeline, book)
-        if read is None or not book.labels():
-            raise InputError(f"{book.path}: nothing to make variants of" + ("; give --pipeline" * (
-                read is None)))  # fmt: skip
+        if read is None:
+            raise InputError(f"{book.path}: say with --pipeline what hears or sees its examples")
         with Pool(read, Registry.installed()) as pool:
             told = varied(book, pool, read, labels or None, noise)
     if as_json:

@@ -6,8 +6,8 @@ import random
 import sqlite3
 import time
 import zlib
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -183,8 +183,17 @@ def test_a_row_that_we_did_not_write_is_found_at_opening(project: Project, examp
         Project.open(project.path)
 
 
+@contextmanager
+def no_backups_but_ours() -> Iterator[None]:
+    """Open projects in here: what looks after them in the background backs them up at any moment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Database, "_keep", lambda self: None)
+        yield
+
+
 def with_backup(path: Path, example: New) -> None:
-    with Project.open(path, create=True) as project:
+    """Make a project of "old", "newer" and "lost" whose only backup knows but "old"."""
+    with no_backups_but_ours(), Project.open(path, create=True) as project:
         project.add([example(id="old"), example("snap", id="hidden")])
         project.delete(["hidden"])
         with closing(schema.connect(path, "ro")) as db:
@@ -259,7 +268,7 @@ def test_damage_in_what_is_not_loaded_is_found_in_the_background(
     tmp_path: Path, example: New
 ) -> None:
     path = tmp_path / "a.tms"
-    with Project.open(path, create=True) as project:
+    with no_backups_but_ours(), Project.open(path, create=True) as project:
         project.add([example(id="kept"), example("gone", id="gone")])
         project.delete(["gone"])
         with closing(schema.connect(path, "ro")) as db:
@@ -296,8 +305,11 @@ def test_background_damage_without_a_backup_refuses_changes(tmp_path: Path, exam
 
 
 def test_one_backup_a_day_three_deep(
-    project: Project, example: New, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, example: New, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    with no_backups_but_ours():
+        project = Project.open(tmp_path / "a.tms", create=True)
+
     def make() -> Path | None:
         with closing(schema.connect(project.path, "ro")) as db:
             return backups.make(db, project.path)
@@ -323,6 +335,7 @@ def test_one_backup_a_day_three_deep(
     ]
     with Project.open(backups.kept(project.path)[1], read_only=True) as opened:
         assert len(opened.examples()) == 5
+    project.close()
 
 
 def test_whole_examples_of_a_damaged_file(tmp_path: Path, example: New) -> None:

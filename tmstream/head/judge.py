@@ -46,11 +46,10 @@ class Answers:
             if label in fit.alike:
                 own = won == code
                 begins[own] = noise_begins(noise[own], k, fit.alike[label])
+        winners = [taught.labels[code] for code in won]
         limits = [
             fit.limits[label].within(at).at(strictness)
-            for label, at in zip(
-                np.array(taught.labels)[won].tolist(), begins.tolist(), strict=True
-            )
+            for label, at in zip(winners, begins.tolist(), strict=True)
         ]
         self.shares: Array = confidence(evidences, fit.sharpness)
         self.voted: Codes = won

@@ -50,9 +50,8 @@ class Fit(msgspec.Struct, frozen=True, eq=False):
     tested: int = 0  #: how many that was
     area: float | None = None  #: under the curve of members against strangers, if it was measured
     space: str = ""
-    alike: dict[
-        str, tuple[int, ...]
-    ] = {}  #: labels that end where noise begins, but for these rows
+    #: labels that end where common noise begins, and the rows of it not held against each
+    alike: dict[str, tuple[int, ...]] = {}
 
 
 class Trials(msgspec.Struct, frozen=True, eq=False):

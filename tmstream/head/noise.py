@@ -41,7 +41,7 @@ def noise_of(space: str, dimensions: int) -> Float32 | None:
 
 
 def noise_begins(similarities: Float32, k: int, alike: Sequence[int] = ()) -> Array:
-    """Return the distance beyond which every query is noise rather than a label, (queries,).
+    """Return how far a label may lie from each query before it is rather noise, (queries,).
 
     ``similarities`` is (queries, rows): the ``k`` nearest speak, but for those ``alike``.
     """

@@ -279,3 +279,28 @@ def test_what_was_augmented_goes_where_its_parent_goes(project: Project, example
     project.undo()
     project.undo()
     assert labels() == before
+
+
+@pytest.mark.parametrize("how", ["deleted", "erased", "moved", "renamed", "undone"])
+def test_a_variant_does_not_bring_back_what_was_taken_away_while_it_was_made(
+    project: Project, example: New, how: str
+) -> None:
+    project.add([example("snap", id="other"), example("snap", augmented_from="other", id="kept")])
+    project.add([example(person="Ada", id="a")])
+    made = [example(person="Ada", augmented_from="a", id="a1"),
+            example(augmented_from="a1", id="a2"), example("snap", augmented_from="kept", id="k2")]  # fmt: skip
+    match how:
+        case "deleted":
+            project.delete(["a"])
+        case "erased":
+            project.erase(person="Ada")
+        case "moved":
+            project.relabel(["a"], "snap")
+        case "renamed":
+            project.rename_label("clap", "tap")
+        case "undone":
+            project.undo()
+    before = {one.id for one in project.examples()}
+    assert project.add(made) == ["k2"]
+    assert {one.id for one in project.examples()} == before | {"k2"}
+    assert project.labels() == (["snap", "tap"] if how == "renamed" else ["snap"])

@@ -33,8 +33,11 @@ def add(
 ) -> tuple[list[str], Change]:
     """Store checked examples, and ``settings`` with them; those whose id is known stay as they are.
 
-    With ``revive``, known ones that were deleted come back (an import brings them back).
+    With ``revive``, known ones that were deleted come back (an import brings them back). Without,
+    variants of what is not here any more are left out.
     """
+    if not revive:
+        examples = rows.with_their_parents(db, examples)
     rows.check_dimensions(db, examples)
     ids, new, known = rows.insert_examples(db, examples)
     show = new + known if revive else new

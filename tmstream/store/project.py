@@ -158,7 +158,8 @@ class Project:
         """Store examples as one step; returns their ids once they are durable.
 
         Steps of one ``batch`` that follow each other are undone together. ``settings`` (texts) are
-        kept with the examples, and undone with them.
+        kept with the examples, and undone with them. Variants of an example that was deleted,
+        erased or moved to another label meanwhile are left out, and have no id among the answer.
 
         Raises:
             InputError: a vector is not finite, or has not its space's dimension.

@@ -108,6 +108,32 @@ def made_from(db: sqlite3.Connection, seqs: Iterable[int], *, hidden: bool = Fal
         found |= more
 
 
+def with_their_parents(
+    db: sqlite3.Connection, examples: Sequence[NewExample]
+) -> Sequence[NewExample]:
+    """Return ``examples`` without variants whose parent is not here (any more), or was moved.
+
+    A parent comes before its variants. Making them takes minutes: what was deleted or erased
+    meanwhile must not come back by them.
+    """
+    kept: dict[str, str] = {}  # id to label
+    found = []
+    for one in examples:
+        if one.augmented_from is not None and one.label != (
+            kept.get(one.augmented_from) or _living_label(db, one.augmented_from)
+        ):
+            continue
+        found.append(one)
+        kept[one.id or ""] = one.label
+    return found
+
+
+def _living_label(db: sqlite3.Connection, example: str) -> str | None:
+    query = "SELECT label FROM example WHERE id = ? AND alive = 1"
+    row = db.execute(query, (example,)).fetchone()
+    return row[0] if row else None
+
+
 def check_vector(data: bytes | None, crc: int) -> None:
     """Raise `Damaged` unless ``data`` is the vector that was written."""
     if not isinstance(data, bytes) or zlib.crc32(data) != crc:

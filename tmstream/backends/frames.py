@@ -8,16 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
+import queue
 import struct
 import sys
+import threading
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import BinaryIO
+
+from .child import die_with_owner, exactly
+
+log = logging.getLogger(__name__)
 
 LENGTH = struct.Struct("<I")
 MOST_BYTES = 1 << 30
 NICER = 10  #: how much the child steps back behind the engine
+LAST_PIECES = 10  #: of what a child printed that ended by itself, for the log
+PIECE_BYTES = 400
+#: From the end of its answers to the end of a child that ended by itself.
+ENDING_S = 2.0
 
 
 class Aside:
@@ -43,42 +54,68 @@ class Aside:
 
 @asynccontextmanager
 async def aside(module: str) -> AsyncIterator[Aside]:
-    """Run ``python -m module`` until the block ends, however it does."""
+    """Run ``python -m module`` until the block ends, however it does.
+
+    What a child printed that ended by itself, which the block lets pass as an `EOFError` or
+    `ConnectionError`, is logged.
+    """
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", module,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
+    assert child.stderr is not None
+    printed: deque[bytes] = deque(maxlen=LAST_PIECES)
+    listening = asyncio.create_task(_listen(child.stderr, printed))
     try:
         yield Aside(child)
+    except (EOFError, ConnectionError):
+        await asyncio.wait([listening], timeout=ENDING_S)
+        text = b"".join(printed).decode(errors="replace").strip()
+        log.warning("%s ended by itself; the last it said: %s", module, text or "nothing")
+        raise
     finally:
+        listening.cancel()
         if child.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 child.kill()
         await child.wait()
 
 
-def own_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """Return, in the child, where frames come from and where they go; step back behind the engine.
+async def _listen(pipe: asyncio.StreamReader, printed: deque[bytes]) -> None:
+    """Keep the last of it; native decoders print what they like."""
+    while piece := await pipe.read(PIECE_BYTES):
+        printed.append(piece)
 
-    Whatever else is printed (native decoders print what they like) goes to standard error.
+
+class Owner:
+    """The child's end, of which there is one: when the engine has gone, the child ends at once.
+
+    It steps back behind the engine. Whatever else is printed goes to standard error.
     """
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    with contextlib.suppress(OSError, AttributeError):
-        os.nice(NICER)
-    return sys.stdin.buffer, out
 
+    def __init__(self) -> None:
+        self._in, self._out = os.fdopen(os.dup(0), "rb", 0), os.fdopen(os.dup(1), "wb")
+        os.dup2(2, 1)
+        with contextlib.suppress(OSError, AttributeError):
+            os.nice(NICER)
+        self._come: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        die_with_owner(None)  # on Linux also while native code holds the interpreter
+        threading.Thread(target=self._listen, name="owner", daemon=True).start()
 
-def read(source: BinaryIO) -> bytes:
-    """Return, in the child, the next frame; `EOFError` when the engine has gone."""
-    head = source.read(LENGTH.size)
-    if len(head) < LENGTH.size:
-        raise EOFError("the engine has gone")
-    return source.read(LENGTH.unpack(head)[0])
+    def read(self) -> bytes:
+        """Return the next frame."""
+        return self._come.get()
 
+    def write(self, data: bytes) -> None:
+        """Write one frame."""
+        self._out.write(LENGTH.pack(len(data)) + data)
+        self._out.flush()
 
-def write(out: BinaryIO, data: bytes) -> None:
-    """Write one frame, in the child."""
-    out.write(LENGTH.pack(len(data)) + data)
-    out.flush()
+    def _listen(self) -> None:
+        try:
+            while True:
+                (size,) = LENGTH.unpack(exactly(self._in, LENGTH.size))
+                self._come.put(exactly(self._in, size))
+        except OSError:
+            os._exit(0)

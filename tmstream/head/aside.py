@@ -7,7 +7,6 @@ The child is given the order and the examples, and tells how far it is, and at l
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +14,6 @@ import msgspec
 import numpy as np
 
 from ..backends import frames
-from ..backends.child import die_with_owner
 from ..core.errors import InputError
 from ..store.project import Example
 from .judge import Progress, judge
@@ -83,29 +81,21 @@ _told = msgspec.msgpack.Decoder(Step | Judged)
 
 def main() -> None:
     """Serve one order."""
-    source, out = frames.own_pipes()
-    try:
-        order = msgspec.msgpack.decode(frames.read(source), type=Order)
-        decoder = msgspec.msgpack.Decoder(list[Example], dec_hook=_vector_in)
-        examples: list[Example] = []
-        while len(examples) < order.count:
-            examples += decoder.decode(frames.read(source))
-    except EOFError:
-        return
-    die_with_owner(source)
+    owner = frames.Owner()
+    order = msgspec.msgpack.decode(owner.read(), type=Order)
+    decoder = msgspec.msgpack.Decoder(list[Example], dec_hook=_vector_in)
+    examples: list[Example] = []
+    while len(examples) < order.count:
+        examples += decoder.decode(owner.read())
 
     def tell(message: Step | Judged) -> None:
-        frames.write(out, _packed(message))
+        owner.write(_packed(message))
 
-    tell(
-        Judged(
-            judge(
-                examples, order.k, order.group, order.strictness,
-                progress=lambda done, total: tell(Step(done, total)),
-            )
-        )
+    report = judge(
+        examples, order.k, order.group, order.strictness,
+        progress=lambda done, total: tell(Step(done, total)),
     )  # fmt: skip
-    os._exit(0)  # not in order: the thread that watches standard input would have to end before it
+    tell(Judged(report))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -142,8 +142,8 @@ def examples_of(keep: Keep) -> list[NewExample]:
 class _Book:
     """Stands for the project in `teach`: reads it, and lets the engine write."""
 
-    def __init__(self, project: Project, source: BinaryIO, out: BinaryIO) -> None:
-        self._project, self._source, self._out = project, source, out
+    def __init__(self, project: Project, owner: frames.Owner) -> None:
+        self._project, self._owner = project, owner
         self.path, self.clip, self.labels = project.path, project.clip, project.labels
 
     def examples(self) -> Any:
@@ -163,8 +163,8 @@ class _Book:
         return [one.id or "" for one in examples]
 
     def _ask(self, keep: Keep) -> None:
-        send(self._out, keep)
-        answer = msgspec.msgpack.decode(frames.read(self._source), type=Kept)
+        tell(self._owner, keep)
+        answer = msgspec.msgpack.decode(self._owner.read(), type=Kept)
         if answer.error:
             raise StoreError(answer.error)
 
@@ -179,12 +179,12 @@ def _row(one: NewExample) -> Row:
     )  # fmt: skip
 
 
-def send(out: BinaryIO, message: Frame) -> None:
+def tell(owner: frames.Owner, message: Frame) -> None:
     """Write one frame."""
-    frames.write(out, msgspec.msgpack.encode(message))
+    owner.write(msgspec.msgpack.encode(message))
 
 
-def run(wanted: Order, source: BinaryIO, out: BinaryIO) -> Ended:
+def run(wanted: Order, owner: frames.Owner) -> Ended:
     """Embed and teach; returns how it ended."""
     nodes = tuple(NodeSpec(n.name, n.type, n.sources, n.params) for n in wanted.nodes)
     pipeline, registry = Pipeline(Path(wanted.pipeline), nodes), Registry.installed()
@@ -193,23 +193,23 @@ def run(wanted: Order, source: BinaryIO, out: BinaryIO) -> Ended:
         Project.open(Path(wanted.project), read_only=True) as project,
         Pool(pipeline, registry, workers=1) as pool,
     ):
-        book: Any = _Book(project, source, out)
+        book: Any = _Book(project, owner)
         if wanted.vary:
-            return _vary(wanted, book, pool, able, out)
-        return _teach(wanted, book, pool, able, out)
+            return _vary(wanted, book, pool, able, owner)
+        return _teach(wanted, book, pool, able, owner)
 
 
-def _teach(wanted: Order, book: Any, pool: Pool, able: list[Kind], out: BinaryIO) -> Ended:
+def _teach(wanted: Order, book: Any, pool: Pool, able: list[Kind], owner: frames.Owner) -> Ended:
     samples = []
     for one in wanted.pieces:
         if one.kind in able:
             samples.append(Sample(Path(one.file), one.name, one.kind, one.label))
         else:
-            send(out, Told(one.name, one.label, 0, f"this pipeline takes no {WORDS[one.kind]}"))
+            tell(owner, Told(one.name, one.label, 0, f"this pipeline takes no {WORDS[one.kind]}"))
 
     def report(heard: Heard) -> None:
         found, sample = len(heard.embeddings), heard.sample
-        send(out, Told(sample.name, sample.label or "", found, "" if found else heard.why))
+        tell(owner, Told(sample.name, sample.label or "", found, "" if found else heard.why))
 
     tallies = teach(
         book, pool, samples, person=wanted.person, settings=wanted.settings, report=report
@@ -217,23 +217,21 @@ def _teach(wanted: Order, book: Any, pool: Pool, able: list[Kind], out: BinaryIO
     return Ended(sum(tally.known for tally in tallies.values()))
 
 
-def _vary(wanted: Order, book: Any, pool: Pool, able: list[Kind], out: BinaryIO) -> Ended:
+def _vary(wanted: Order, book: Any, pool: Pool, able: list[Kind], owner: frames.Owner) -> Ended:
     pieces, told = plan(book, able, wanted.vary)
     total = workload(pieces)
-    vary(book, pool, pieces, told, report=lambda heard: send(out, Step(total)))
+    vary(book, pool, pieces, told, report=lambda heard: tell(owner, Step(total)))
     return Ended(varied={label: asdict(one) for label, one in told.items()})
 
 
 def main() -> None:
     """Serve one order."""
-    source, out = frames.own_pipes()
+    owner = frames.Owner()
     try:
-        ended = run(msgspec.msgpack.decode(frames.read(source), type=Order), source, out)
+        ended = run(msgspec.msgpack.decode(owner.read(), type=Order), owner)
     except TmstreamError as error:
         ended = Ended(error=str(error))
-    except EOFError:
-        return
-    send(out, ended)
+    tell(owner, ended)
 
 
 if __name__ == "__main__":

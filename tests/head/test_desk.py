@@ -247,8 +247,9 @@ def test_a_large_judgement_is_made_aside_and_is_the_same(
         await asyncio.wait(list(stage.jobs._tasks.values()))
         found = await stage.jobs.handle(m.Job(id=2, job=started["job"]))
         assert (found["state"], found["done"], found["total"]) == ("done", 7, 7), found["error"]
+        assert found["result"] == await stage.node.handle(m.Evaluate(id=3)), "waited for"
         monkeypatch.undo()
-        assert found["result"] == await stage.node.handle(m.Evaluate(id=3))
+        assert found["result"] == await stage.node.handle(m.Evaluate(id=4)), "made here"
 
     asyncio.run(go())
 

@@ -26,7 +26,7 @@ from ..store.project import Example, Project
 from ..store.records import checked_text
 from .aside import judge_aside
 from .booth import Booth
-from .judge import judge
+from .judge import Progress, judge
 from .memory import Memory
 from .scratch import Scratch
 from .state import fingerprint
@@ -149,12 +149,16 @@ class Desk:
         """Judge the project by examples of groups that did not teach, as strictly as it answers."""
         k, strictness = self._k, self._strictness
         examples = await asyncio.to_thread(self._book.examples)
+        work = partial(_judge, examples, k, command.group, strictness)
         if not command.background:
-            return await asyncio.to_thread(judge, examples, k, command.group, strictness)
+            return await work(lambda done, total: None)
+
+        async def tell(job: Job) -> dict[str, Any]:
+            return await work(job.step)
+
         key = await asyncio.to_thread(fingerprint, examples, k)
         key += f" {strictness} {command.group}"
-        work = partial(_judge, examples, k, command.group, strictness)
-        return self._services.get(Jobs).look("judging", work, key)
+        return self._services.get(Jobs).look("judging", tell, key)
 
     async def neighbours(self, command: messages.Neighbours) -> list[dict[str, Any]]:
         """Return the examples that voted for an answer, nearest first."""
@@ -204,18 +208,18 @@ class _Stopped(Exception):
 
 
 async def _judge(
-    examples: list[Example], k: int, group: str | None, strictness: float, job: Job
+    examples: list[Example], k: int, group: str | None, strictness: float, progress: Progress
 ) -> dict[str, Any]:
     """Judge aside, or in a thread, which ends soon after this is cancelled."""
+    if len(examples) > FEW:
+        return await judge_aside(examples, k, group, strictness, progress)
     stopped = threading.Event()
 
     def step(done: int, total: int) -> None:
         if stopped.is_set():
             raise _Stopped
-        job.done, job.total = done, total
+        progress(done, total)
 
-    if len(examples) > FEW:
-        return await judge_aside(examples, k, group, strictness, step)
     try:
         return await asyncio.to_thread(judge, examples, k, group, strictness, progress=step)
     finally:

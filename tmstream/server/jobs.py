@@ -32,6 +32,10 @@ class Job:
     files: list[dict[str, Any]] = field(default_factory=list)
     error: str = ""
 
+    def step(self, done: int, total: int) -> None:
+        """Say how many of how many steps are done."""
+        self.done, self.total = done, total
+
     def file(self, name: str, label: str, examples: int, why: str) -> None:
         """Say what became of one file."""
         self.done += 1

@@ -226,9 +226,40 @@ def test_a_child_that_dies_ends_the_job_and_nothing_else(
         monkeypatch.setattr(errand, "__name__", "tmstream.lab.no_such_errand")
         told = await bench.teach(await bench.send("a.wav", wav("clap", 1), "clap"))
         assert told["state"] == "failed"
-        assert "ended the program that reads them" in told["error"]
+        assert "the program that embeds was ended" in told["error"]
 
     do(work)
+
+
+def test_a_decoder_that_never_ends_can_be_stopped_and_holds_up_nobody_after(
+    do: Do, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, line = asyncio.create_subprocess_exec, "while True: pass"
+    children: list[asyncio.subprocess.Process] = []
+
+    async def endless(*command: str, **pipes: Any) -> asyncio.subprocess.Process:
+        children.append(await begin(command[0], "-c", line, **pipes))
+        return children[0]
+
+    async def work(bench: Bench) -> None:
+        number = await bench.send("a.wav", wav("clap", 1), "clap")
+        with monkeypatch.context() as patch:
+            patch.setattr(asyncio, "create_subprocess_exec", endless)
+            started = await bench.bench.handle(m.TeachFiles(id=1, uploads=[number]))
+            while not children:
+                await asyncio.sleep(0)
+            job = await bench.jobs.handle(m.Job(id=2, job=started["job"]))
+            assert job["stoppable"]
+            job = await bench.jobs.handle(m.StopJob(id=3, job=started["job"]))
+            assert job["state"] == "stopped"
+            await asyncio.wait(list(bench.jobs._tasks.values()))
+        assert children[0].returncode
+        assert list(bench.uploads.folder.iterdir()) == [], "the files are deleted"
+        told = await bench.teach(await bench.send("a.wav", wav("clap", 1), "clap"))
+        assert told["state"] == "done", told
+
+    do(work)
+    assert project.labels() == ["clap"]
 
 
 def test_a_room_is_listened_to_and_left_in_peace(

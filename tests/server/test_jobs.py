@@ -56,7 +56,7 @@ def test_one_change_at_a_time_and_a_look_beside_it() -> None:
         looking = jobs.look("judging", look, "a")
         with pytest.raises(InputError, match="wait for the end of this first: teaching files"):
             jobs.start("export", Work())
-        with pytest.raises(InputError, match="cannot be stopped half-way: teaching files"):
+        with pytest.raises(InputError, match="cannot be stopped now: teaching files"):
             await jobs.handle(m.StopJob(id=1, job=changing["job"]))
         change.go.set()
         look.go.set()
@@ -82,6 +82,30 @@ def test_a_look_can_be_stopped() -> None:
         again = await jobs.handle(m.StopJob(id=2, job=started["job"]))
         assert again["state"] == "stopped", "stopping twice is no mistake"
         assert jobs.look("judging", Work(), "a") != started, "what was stopped is begun anew"
+
+    run(go)
+
+
+def test_a_change_can_be_stopped_while_it_says_so_and_then_another_may_begin() -> None:
+    async def go(jobs: Jobs) -> None:
+        work = Work()
+
+        async def long(job: Job) -> dict[str, Any]:
+            job.stoppable = True
+            return await work(job)
+
+        started = jobs.start("teaching files", long)
+        await work.begun.wait()
+        jobs.look("judging", Work(), "a")
+        assert (await state(jobs, started))["state"] == "running", "it makes way for no look"
+        stopped = await jobs.handle(m.StopJob(id=1, job=started["job"]))
+        assert (stopped["state"], "is kept" in stopped["error"]) == ("stopped", True)
+        other = jobs.start("export", Work())
+        await asyncio.sleep(0)
+        assert work.cancelled
+        assert (await state(jobs, other))["state"] == "running"
+        again = await jobs.handle(m.StopJob(id=2, job=started["job"]))
+        assert (again["state"], again["stoppable"]) == ("stopped", False)
 
     run(go)
 

@@ -162,3 +162,18 @@ def test_the_room_is_made_quiet(studio: Any, artefacts: Path) -> None:
     page.screenshot(path=artefacts / "studio-room-quiet.png")
     page.click("text=Undo")
     page.wait_for_selector("text=taken back")
+
+
+def test_what_takes_too_long_can_be_stopped(studio: Any, tmp_path: Path) -> None:
+    page, files = studio, {}
+    page.fill("[aria-label='Name of a new class']", "clap")
+    page.click("text=Add class")
+    for i in range(40):
+        soundfile.write(tmp_path / "clap.wav", sound("clap", i), RATE_HZ)
+        files[f"clap {i}.wav"] = (tmp_path / "clap.wav").read_bytes()
+    drop(page, "[data-label=clap]", files)
+    page.click(".job button:text('Stop')")
+    assert "stopped; what was taught before is kept" in reported(page)
+    assert not page.locator(".job button:text('Stop')").is_visible()
+    drop(page, "[data-label=clap]", {"one.wav": files["clap 39.wav"]})
+    assert "1 file" in reported(page)

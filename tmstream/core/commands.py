@@ -234,7 +234,10 @@ class Job(Command, frozen=True, tag="job"):
 
 
 class StopJob(Command, frozen=True, tag="stop_job"):
-    """Stop a job that changes nothing; answers with how far it came."""
+    """Stop a job that is ``stoppable`` now; answers with how far it came.
+
+    Judging always is; teaching files and variants are while they are embedded.
+    """
 
     job: int
 

@@ -21,7 +21,10 @@ _decoded: Callable[[bytes], errand.Frame] = msgspec.msgpack.Decoder(errand.Frame
 
 
 class Child:
-    """Does one errand for a job; ``told`` are the files of which it said what became of them."""
+    """Does one errand for a job, which can be stopped so long: a decoder may never end.
+
+    ``told`` are the files of which it said what became of them.
+    """
 
     def __init__(self, project: Project, job: Job) -> None:
         self._project, self._job = project, job
@@ -34,6 +37,7 @@ class Child:
             InputError: the child died, or found something wrong with all of it.
         """
         pipeline = with_journal(pipeline, Registry.installed(), self._project)
+        self._job.stoppable = True
         try:
             async with frames.aside(errand.__name__) as child:
                 await child.send(errand.order(self._project, pipeline, **wanted))
@@ -43,13 +47,15 @@ class Child:
                             self.told.add(frame.name)
                             self._job.file(frame.name, frame.label, frame.examples, frame.why)
                         case errand.Step():
-                            self._job.done, self._job.total = self._job.done + 1, frame.total
+                            self._job.step(self._job.done + 1, frame.total)
                         case errand.Keep():
                             await child.send(msgspec.msgpack.encode(await self._keep(frame)))
         except (EOFError, ConnectionError):
             raise InputError(
-                "one of the files ended the program that reads them; those before it are taught"
+                "the program that embeds was ended by a file or a clip; those before it are taught"
             ) from None
+        finally:
+            self._job.stoppable = False
         if frame.error:
             raise InputError(frame.error)
         return frame

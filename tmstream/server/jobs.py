@@ -23,7 +23,8 @@ class Job:
 
     job: int
     what: str
-    stoppable: bool = False  #: at any moment, without a trace
+    looks: bool = False  #: and changes nothing
+    stoppable: bool = False  #: now; what was changed before stays
     state: Literal["running", "done", "failed", "stopped"] = "running"
     done: int = 0
     total: int = 0
@@ -50,7 +51,8 @@ Work = Callable[[Job], Awaitable[dict[str, Any]]]
 class Jobs:
     """Runs jobs on the loop: one at a time that changes the project, and beside it one that looks.
 
-    What only looks is `stoppable`, and makes way for the next that does.
+    What only looks can be stopped at any moment, and makes way for the next that does. What changes
+    the project says itself when it can be stopped.
     """
 
     handles: ClassVar[tuple[type, ...]] = (m.Job, m.StopJob)
@@ -73,7 +75,7 @@ class Jobs:
     @property
     def busy(self) -> Job | None:
         """Return the job under way that changes the project, if any."""
-        return next((job for job in self._running() if not job.stoppable), None)
+        return next((job for job in self._running() if not job.looks), None)
 
     def start(self, what: str, work: Work) -> dict[str, Any]:
         """Begin what changes the project; returns the job's number.
@@ -94,9 +96,9 @@ class Jobs:
         if same is not None and same.state in ("running", "done"):
             return {"job": same.job}
         for job in self._running():
-            if job.stoppable:
+            if job.looks:
                 self._stop(job)
-        begun = self._begin(Job(self._last + 1, what, stoppable=True), work)
+        begun = self._begin(Job(self._last + 1, what, looks=True, stoppable=True), work)
         self._keys = {key: begun.job}
         return {"job": begun.job}
 
@@ -122,13 +124,14 @@ class Jobs:
         return job
 
     def _stop(self, job: Job) -> None:
+        if job.state != "running":
+            return
         if not job.stoppable:
-            raise InputError(
-                f"this cannot be stopped half-way: {job.what}; undo it when it is done"
-            )
-        if job.state == "running":
-            job.state = "stopped"
-            self._tasks[job.job].cancel()
+            raise InputError(f"this cannot be stopped now: {job.what}; undo it when it is done")
+        if not job.looks:
+            job.error = "stopped; what was taught before is kept, and one undo takes it back"
+        job.state = "stopped"
+        self._tasks[job.job].cancel()
 
     async def _run(self, job: Job, work: Work) -> None:
         try:
@@ -140,5 +143,6 @@ class Jobs:
             log.exception("%s failed", job.what)
             job.error, job.state = "the engine made a mistake; its log says more", "failed"
         finally:
+            job.stoppable = False
             if job.state == "running":
                 job.error, job.state = "broken off", "failed"

@@ -24,7 +24,9 @@ export class Drop {
     this.bar = h("progress", { max: 1, value: 0, "aria-label": "Progress" });
     this.note = h("p", { role: "status" });
     this.skipped = h("ul.plain.skipped");
-    this.report = h("div.job", { hidden: true }, this.note, this.bar, this.skipped,
+    this.job = null; // the one under way, while it can be stopped
+    this.stopper = h("button", { type: "button", hidden: true, onclick: () => this.app.try(this.app.wire.command("stop_job", { job: this.job })) }, "Stop");
+    this.report = h("div.job", { hidden: true }, this.note, this.bar, this.stopper, this.skipped,
       h("button.quiet", { type: "button", "aria-label": "Close this report", onclick: () => { this.report.hidden = true; } }, "✕"));
     this.element = h("div.files", {}, h("div.actions", {}, this.choose, this.export, this.copy), this.words, this.report, this.chooser);
     app.on("role", () => this.show());
@@ -130,7 +132,7 @@ export class Drop {
 
   /** Look at a job until it ends; what was skipped is told with the reason. */
   async follow({ job }, refused = []) {
-    const found = await this.wait(job, (state) => this.step(state.note, state.done, state.total));
+    const found = await this.wait(job, (state) => this.step(state.note, state.done, state.total, state));
     const files = [...refused, ...found.files.filter((one) => one.why)];
     const taken = found.files.filter((one) => !one.why).length;
     const count = found.result.examples ?? 0;
@@ -171,7 +173,7 @@ export class Drop {
     if (this.busy) return;
     await this.run(`${label}: ${on ? "making" : "deleting"} variants`, async () => {
       const { job } = await this.app.wire.command("augment", { label, on });
-      const { result, error } = await this.wait(job, (state) => this.step(state.note, state.done, state.total));
+      const { result, error } = await this.wait(job, (state) => this.step(state.note, state.done, state.total, state));
       const left = Object.entries(result.skipped ?? {}).map(([why, count]) => `, ${count} without: ${why}`).join("");
       return error || (on ? `${label}: ${result.variants} variants made${left}` : `${label}: ${result.deleted} variants deleted`);
     });
@@ -196,7 +198,9 @@ export class Drop {
     this.show();
   }
 
-  step(words, done, total) {
+  step(words, done, total, { job = null, stoppable = false } = {}) {
+    this.job = job;
+    this.stopper.hidden = !stoppable;
     this.note.textContent = total ? `${words} (${done} of ${total})` : words;
     if (total) Object.assign(this.bar, { max: total, value: done });
     else this.bar.removeAttribute("value");
@@ -204,7 +208,7 @@ export class Drop {
 
   end(words, files = []) {
     this.busy = false;
-    this.bar.hidden = true;
+    this.bar.hidden = this.stopper.hidden = true;
     this.note.textContent = words;
     const { top, bottom } = this.report.getBoundingClientRect();
     if (top < 0 || bottom > innerHeight || !bottom) this.app.say(files.length ? `${words}; ${files[0].name}: ${files[0].why}` : words, files.length ? "warn" : "");

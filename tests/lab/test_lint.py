@@ -6,7 +6,7 @@ import pytest
 
 from tests.lab.conftest import RATE_HZ, sound
 from tmstream.head.judge import judge
-from tmstream.lab.lint import Finding, lint
+from tmstream.lab.lint import NEAREST, Finding, _nearest, lint
 from tmstream.store.clips import from_audio
 from tmstream.store.project import NewExample, Project
 
@@ -87,6 +87,42 @@ def test_takes_too_quiet_or_too_loud(project: Project, samples: np.ndarray, kind
     project.add([*healthy(), example("clap", "bad", person="bo", clip=clip)])
     (one,) = found(project, kind)
     assert one.label == "clap"
+
+
+def test_clips_are_listened_to_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = from_audio((sound("clap", 1) * 0.001).reshape(-1, 1), RATE_HZ)
+    project.add([*healthy(), example("clap", "bad", clip=clip), example("hum", "bad", clip=clip)])
+    asked: list[str] = []
+    fetch = Project.clip
+    monkeypatch.setattr(Project, "clip", lambda self, one: asked.append(one) or fetch(self, one))
+    known: dict[str, str] = {}
+    first = lint(project, known=known)
+    assert [one.kind for one in first].count("silent") == 2
+    assert len(asked) == 2
+    assert lint(project, known=known) == first
+    assert len(asked) == 2
+    project.delete(asked[:1])
+    assert [one.kind for one in lint(project, known=known)].count("silent") == 1
+    assert known == {asked[1]: "silent"}, "what is gone is forgotten"
+
+
+def test_the_nearest_takes_are_those_that_comparing_each_with_each_finds() -> None:
+    takes = [
+        [example("clap", f"{t}", near=str(RNG.choice(["clap", "hum"]))) for _ in range(1 + t % 3)]
+        for t in range(20)
+    ]
+    rows = np.stack([one.vector for take in takes for one in take]).astype(float)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    middle = rows.mean(axis=0)
+
+    def similar(a: NewExample, b: NewExample) -> float:
+        one, other = (x.vector / np.linalg.norm(x.vector) - middle for x in (a, b))
+        return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
+
+    for i, found in enumerate(_nearest(takes)):
+        best = [max(similar(a, b) for a in takes[i] for b in other) for other in takes]
+        best[i] = -2.0
+        assert found.tolist() == np.argsort(-np.array(best))[:NEAREST].tolist()
 
 
 def test_too_few_of_one_label(project: Project) -> None:

@@ -173,7 +173,7 @@ class House:
         labels = project.labels()
         state = "just created" if project.created else "opened"
         self._say(
-            f"project {project.path}: {state}, {len(project.examples())} examples, "
+            f"project {project.path}: {state}, {project.count()} examples, "
             f"{len(labels)} labels" + (f" ({', '.join(labels[:12])})" if labels else "")
         )
         for line in project.notices:

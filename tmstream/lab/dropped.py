@@ -34,7 +34,7 @@ async def teach_dropped(
     Raises:
         InputError: the child that reads the files died, or found something wrong with all of them.
     """
-    before = len(project.examples())
+    before = project.count()
     folder = Path(tempfile.mkdtemp(dir=files[0].path.parent))
     pieces: list[errand.Piece] = []
     try:
@@ -50,7 +50,7 @@ async def teach_dropped(
         for file in files:
             file.path.unlink(missing_ok=True)
     job.total = job.done
-    return {"examples": len(project.examples()) - before}
+    return {"examples": project.count() - before}
 
 
 async def _teach(

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..core.errors import InputError
 from ..head.judge import Progress, judge
 from ..store.clips import to_landmarks
-from ..store.project import LANDMARKS, Example, Project
+from ..store.project import LANDMARKS, Clip, Example, Project
 from .head import params_of
 
 #: A take is taken for mislabelled when so many of its nearest other takes ...
@@ -24,6 +24,7 @@ NEAREST = 5
 #: ... are of another label, this share of them of one.
 AGREE = 0.8
 SAME = 1e-5  #: cosine distance of two vectors that are one recording
+BLOCK = 256  #: rows compared with all others at once
 SILENT_PEAK = 0.01  #: of full scale
 CLIPPED_SHARE = 0.005  #: of samples at full scale
 UNBALANCED = 4.0
@@ -36,6 +37,21 @@ SILENCES = frozenset(
 )
 
 
+#: What a clip shows, with what to do about it.
+FAULTS = {
+    "damaged": ("the clip of {} cannot be read", "delete the take and record it again"),
+    "silent": ("{} is nearly silent", "delete it; go nearer to the microphone"),
+    "clipped": (
+        "{} is too loud: its peaks are cut off", "turn the microphone down and record it again",
+    ),
+    "half seen": (
+        "in {} half of the body is out of sight",
+        "step back, or use a pipeline for upper bodies",
+    ),
+}  # fmt: skip
+
+#: What the clip of each example shows: one of `FAULTS`, or nothing.
+KnownFaults: TypeAlias = dict[str, str]
 #: What a person finds a take by, of each (label, take).
 Names: TypeAlias = Mapping[tuple[str, str], str]
 
@@ -55,11 +71,13 @@ def lint(
     *,
     overlaps: bool = True,
     progress: Progress = lambda done, total: None,
+    known: KnownFaults | None = None,
 ) -> list[Finding]:
     """Return what is wrong, most harmful first.
 
     ``overlaps`` takes as long as judging does, as strictly as the project answers; ``progress`` is
-    told how far that is.
+    told how far that is. Clips take a millisecond each: whoever asks again brings what is ``known``
+    of them.
     """
     examples = [one for one in project.examples() if not one.negative]
     own = [one for one in examples if one.augmented_from is None]
@@ -71,7 +89,7 @@ def lint(
     for rows in spaces.values():
         found += _duplicates(rows, names)
         found += _mislabelled(rows, names)
-    found += _clips(project, own, names)
+    found += _clips(project, own, names, {} if known is None else known)
     found += _amounts(own)
     found += _people(own)
     found += taught_silences(own)
@@ -115,101 +133,115 @@ def _unit(rows: Sequence[Example]) -> npt.NDArray[np.float64]:
     return unit
 
 
+def _alike(rows: Sequence[Example]) -> Iterator[tuple[int, int]]:
+    """Yield the pairs of rows, in order, whose vectors are those of one recording."""
+    exact = _unit(rows)
+    units = exact.astype(np.float32)
+    for start in range(0, len(rows), BLOCK):
+        block = units[start : start + BLOCK] @ units[start:].T
+        # Rounded as they are here, none that are the same are further apart than that.
+        for i, j in np.argwhere(block > 1 - 10 * SAME) + start:
+            if i < j and 1 - exact[i] @ exact[j] < SAME:
+                yield int(i), int(j)
+
+
 def _duplicates(rows: Sequence[Example], names: Names) -> Iterator[Finding]:
     """Yield recordings taught twice, in one label or, worse, in two."""
-    units = _unit(rows)
     told: set[tuple[str, str]] = set()
-    for i, one in enumerate(rows):
-        near = np.flatnonzero(1 - units[i + 1 :] @ units[i] < SAME) + i + 1
-        for other in (rows[int(j)] for j in near):
-            pair = (f"{one.label}\0{one.take}", f"{other.label}\0{other.take}")
-            if (one.take == other.take and one.label == other.label) or pair in told:
-                continue
-            told.add(pair)
-            name, second = names[one.label, one.take], names[other.label, other.take]
-            if one.label == other.label:
-                yield Finding(
-                    "duplicate", one.label, f"{second} is the same recording as {name}",
-                    "delete one: it teaches nothing and makes judging too kind", [other.id],
-                )  # fmt: skip
-            else:
-                yield Finding(
-                    "mislabelled", one.label,
-                    f"{name} and {second} are the same recording, taught as {one.label} and as "
-                    f"{other.label}", "delete it from the label it is not", [one.id, other.id],
-                )  # fmt: skip
+    for one, other in ((rows[i], rows[j]) for i, j in _alike(rows)):
+        pair = (f"{one.label}\0{one.take}", f"{other.label}\0{other.take}")
+        if pair[0] == pair[1] or pair in told:
+            continue
+        told.add(pair)
+        name, second = names[one.label, one.take], names[other.label, other.take]
+        if one.label == other.label:
+            yield Finding(
+                "duplicate", one.label, f"{second} is the same recording as {name}",
+                "delete one: it teaches nothing and makes judging too kind", [other.id],
+            )  # fmt: skip
+        else:
+            yield Finding(
+                "mislabelled", one.label,
+                f"{name} and {second} are the same recording, taught as {one.label} and as "
+                f"{other.label}", "delete it from the label it is not", [one.id, other.id],
+            )  # fmt: skip
 
 
 def _mislabelled(rows: Sequence[Example], names: Names) -> Iterator[Finding]:
     """Yield takes whose nearest other takes agree on another label."""
-    units = _unit(rows)
-    units = units - units.mean(axis=0)
-    units /= np.maximum(np.linalg.norm(units, axis=1, keepdims=True), 1e-12)
-    takes = np.array([f"{one.label}\0{one.take}" for one in rows])
-    labels = np.array([one.label for one in rows])
-    for take in dict.fromkeys(takes.tolist()):
-        own = takes == take
-        label = take.partition("\0")[0]
-        others = np.flatnonzero(~own)
-        if len(set(labels[others].tolist())) < 2 or not (labels[others] == label).any():
-            continue
-        similarity = (units[others] @ units[own].T).max(axis=1)
-        order = others[np.argsort(-similarity, kind="stable")]
-        near: list[str] = list(dict.fromkeys(takes[order].tolist()))[:NEAREST]
-        voted = Counter(name.partition("\0")[0] for name in near)
-        winner, votes = voted.most_common(1)[0]
-        if winner != label and len(near) == NEAREST and votes >= AGREE * NEAREST:
-            ids = [rows[int(i)].id for i in np.flatnonzero(own)]
+    members: dict[tuple[str, str], list[Example]] = defaultdict(list)
+    for one in rows:
+        members[one.label, one.take].append(one)
+    takes = list(members)
+    amounts = Counter(label for label, _ in takes)
+    if len(amounts) < 2 or len(takes) <= NEAREST:
+        return
+    for take, near in zip(takes, _nearest(list(members.values())), strict=True):
+        label, name = take[0], names[take]
+        winner, votes = Counter(takes[i][0] for i in near).most_common(1)[0]
+        if winner != label and amounts[label] > 1 and votes >= AGREE * NEAREST:
             yield Finding(
-                "mislabelled", label,
-                f"{names[label, take.partition(chr(0))[2]]} is taught as {label} but is most like "
-                f"{winner}",
-                f"listen to it: move it to {winner}, or delete it", ids,
+                "mislabelled", label, f"{name} is taught as {label} but is most like {winner}",
+                f"listen to it: move it to {winner}, or delete it",
+                [one.id for one in members[take]],
             )  # fmt: skip
 
 
-def _clips(project: Project, rows: Iterable[Example], names: Names) -> Iterator[Finding]:
-    seen: set[tuple[str, str]] = set()
+def _nearest(takes: Sequence[Sequence[Example]]) -> Iterator[npt.NDArray[np.intp]]:
+    """Yield the `NEAREST` other takes of each, nearest first, by their nearest two examples."""
+    units = _unit([one for take in takes for one in take])
+    units = units - units.mean(axis=0)
+    units /= np.maximum(np.linalg.norm(units, axis=1, keepdims=True), 1e-12)
+    units = units.astype(np.float32)
+    starts = np.concatenate([[0], np.cumsum([len(take) for take in takes])])
+    for i in range(len(takes)):
+        to_rows = (units @ units[starts[i] : starts[i + 1]].T).max(axis=1)
+        similar = np.maximum.reduceat(to_rows, starts[:-1])
+        similar[i] = -np.inf
+        near = np.argpartition(-similar, NEAREST)[:NEAREST]
+        yield near[np.argsort(-similar[near], kind="stable")]
+
+
+def _clips(
+    project: Project, rows: Iterable[Example], names: Names, known: KnownFaults
+) -> Iterator[Finding]:
+    """Yield the takes whose clip shows that they were recorded badly."""
+    firsts: dict[tuple[str, str], Example] = {}
     for one in rows:
-        if not one.has_clip or (one.label, one.take) in seen:
-            continue
-        seen.add((one.label, one.take))
-        clip = project.clip(one.id)
-        if clip is None:
-            continue
-        if clip.media_type == LANDMARKS:
-            yield from _half_seen(one, names[one.label, one.take], clip)
-        elif clip.media_type == "audio/flac":
-            yield from _level(one, names[one.label, one.take], clip.data)
+        if one.has_clip:
+            firsts.setdefault((one.label, one.take), one)
+    living = {one.id for one in firsts.values()}
+    for gone in known.keys() - living:
+        del known[gone]
+    for take, one in firsts.items():
+        if one.id not in known:
+            clip = project.clip(one.id)
+            known[one.id] = "" if clip is None else _fault(clip)
+        if kind := known[one.id]:
+            what, remedy = FAULTS[kind]
+            yield Finding(kind, one.label, what.format(names[take]), remedy, [one.id])
 
 
-def _level(one: Example, name: str, data: bytes) -> Iterator[Finding]:
+def _fault(clip: Clip) -> str:
+    """Return what is wrong with a clip, one of `FAULTS`, or nothing."""
+    if clip.media_type == LANDMARKS:
+        try:
+            poses = to_landmarks(clip)
+        except InputError:
+            return ""
+        seen = np.mean([pose.data.points[:, 3].mean() for pose in poses]) if poses else 1.0
+        return "half seen" if seen < HALF_SEEN else ""
+    if clip.media_type != "audio/flac":
+        return ""
     import soundfile
 
     try:
-        samples, _ = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+        samples, _ = soundfile.read(io.BytesIO(clip.data), dtype="float32", always_2d=True)
     except (OSError, RuntimeError):
-        yield Finding("damaged", one.label, f"the clip of {name} cannot be read",
-                      "delete the take and record it again", [one.id])  # fmt: skip
-        return
-    peak = float(np.abs(samples).max(initial=0.0))
-    if peak < SILENT_PEAK:
-        yield Finding("silent", one.label, f"{name} is nearly silent",
-                      "delete it; go nearer to the microphone", [one.id])  # fmt: skip
-    elif float((np.abs(samples) > 0.999).mean()) > CLIPPED_SHARE:
-        yield Finding("clipped", one.label, f"{name} is too loud: its peaks are cut off",
-                      "turn the microphone down and record it again", [one.id])  # fmt: skip
-
-
-def _half_seen(one: Example, name: str, clip: Any) -> Iterator[Finding]:
-    try:
-        poses = to_landmarks(clip)
-    except InputError:
-        return
-    seen = np.mean([pose.data.points[:, 3].mean() for pose in poses]) if poses else 1.0
-    if seen < HALF_SEEN:
-        yield Finding("half seen", one.label, f"in {name} half of the body is out of sight",
-                      "step back, or use a pipeline for upper bodies", [one.id])  # fmt: skip
+        return "damaged"
+    if float(np.abs(samples).max(initial=0.0)) < SILENT_PEAK:
+        return "silent"
+    return "clipped" if float((np.abs(samples) > 0.999).mean()) > CLIPPED_SHARE else ""
 
 
 def _amounts(rows: Sequence[Example]) -> Iterator[Finding]:

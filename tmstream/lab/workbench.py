@@ -33,7 +33,7 @@ from ..store.records import checked_text
 from .child import Child
 from .dropped import PROJECT_ENDING, teach_dropped
 from .head import head_of
-from .lint import lint
+from .lint import KnownFaults, lint
 from .samples import Sample
 from .tune import Silenced, silence
 from .vary import checked_labels, unvary
@@ -55,6 +55,7 @@ class Workbench:
         self._graph, self._project, self._history = graph, project, history
         self._uploads, self._clock = uploads, clock
         self._jobs = jobs
+        self._linting, self._faults = asyncio.Lock(), KnownFaults()
 
     async def handle(self, command: Any) -> Any:
         """Return the result of a command, plain data; `InputError` when it is refused."""
@@ -72,10 +73,14 @@ class Workbench:
             case m.Calibrate():
                 return self._calibrate(command)
             case m.Lint():
-                # What overlaps is in the judgement, which the studio has asked for already.
-                found = await asyncio.to_thread(partial(lint, self._project, overlaps=False))
-                return msgspec.to_builtins(found)
+                return await self._lint()
         raise InputError(f"not for the workbench: {type(command).__name__}")
+
+    async def _lint(self) -> Any:
+        # What overlaps is in the judgement, which the studio has asked for already.
+        work = partial(lint, self._project, overlaps=False, known=self._faults)
+        async with self._linting:  # one after the other, whoever asks
+            return msgspec.to_builtins(await asyncio.to_thread(work))
 
     def _must_be_free(self) -> None:
         if self._project.setting("locked"):
@@ -149,7 +154,7 @@ class Workbench:
         ]
         if not sources:
             raise InputError("this pipeline hears nothing; say “that was wrong” of what it answers")
-        if not self._project.examples():
+        if not self._project.count():
             raise InputError("teach something first: until then it never answers")
         work = partial(self._listen, sources, command.seconds)
         return self._jobs.start("listening to the room", work)

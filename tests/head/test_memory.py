@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -154,6 +155,61 @@ def test_what_another_process_changed_while_a_lock_came_is_learned_after_it(
         memory._learn()
         memory.settle()
         assert set(memory.examples) == {"audio-0-000"}
+
+
+@pytest.mark.parametrize("when", ["while it learns", "after it learned"])
+def test_what_is_kept_during_a_lock_changes_no_answer_though_it_was_learning_when_it_came(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    def meanwhile() -> None:
+        memory.tell(Change(settings={"locked": True}))
+        memory.tell(Change(added=more(2), removed=("audio-0-000",)))
+        while memory._told:
+            memory._apply(memory._told.popleft())
+
+    learn = memory_module.refit
+
+    def slowly(*given: Any) -> dict[str, Bank]:
+        banks = learn(*given)
+        if when == "while it learns":
+            meanwhile()
+        return banks
+
+    monkeypatch.setattr(memory_module, "refit", slowly)
+    memory._learn()
+    if when == "after it learned":
+        meanwhile()
+    memory.settle()
+    bank = memory.state.banks["audio"]
+    assert bank.fit.tested, "what came before the lock is learned"
+    assert "hum-0" not in bank
+    assert "audio-0-000" in bank
+    assert "audio-0-000" in memory.examples, "its receipts are still asked for"
+    memory.tell(Change(settings={"locked": False}))
+    memory.settle()
+    for bank in (memory.state.banks["audio"], _learned(memory).state.banks["audio"]):
+        assert "hum-0" in bank
+        assert "audio-0-000" not in bank
+
+
+def _learned(memory: Memory) -> Memory:
+    memory._learn()
+    memory.settle()
+    return memory
+
+
+def test_what_could_not_be_read_is_read_next_time(
+    tmp_path: Path, memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Project.open(tmp_path / "p.tms", create=True) as project:
+        project.add(taught(1, 1))
+        memory._project = project
+        memory._apply(Change(reload=True))
+        with monkeypatch.context() as patch:
+            patch.setattr(project, "examples", lambda: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                memory._learn()
+        assert set(_learned(memory).examples) == {"audio-0-000"}
 
 
 def test_steady_learning_keeps_no_log() -> None:

@@ -42,6 +42,7 @@ class Memory:
         self.examples: dict[str, Example] = {}
         self._k, self._project, self._steady = k, project, steady
         self._told: deque[Change] = deque()
+        self._held: list[Change] = []  #: during a lock
         self._lock = threading.Lock()  # guards examples, log and ready; held for microseconds
         self._log: list[Change] = []
         self._log_start = 0
@@ -110,20 +111,30 @@ class Memory:
     # In the lane
 
     def _apply(self, change: Change) -> None:
-        """Apply one change; during a lock the answers stay as they are."""
+        """Apply one change; what is taught during a lock waits for its end."""
         if change.reload or "active_labels" in change.settings:
             self.active = frozenset(change.settings.get("active_labels") or ())
         if change.reload or "locked" in change.settings:
             self.locked = bool(change.settings.get("locked"))
         if change.reload:
-            self._reload = self._stale = True
-        if not (change.added or change.removed or change.relabelled):
+            self._held.clear()  # they are read again as well
+        if change.reload or change.added or change.removed or change.relabelled:
+            self._held.append(change)
+        if not self.locked:
+            held, self._held = self._held, []
+            for one in held:
+                self._take_in(one)
+
+    def _take_in(self, change: Change) -> None:
+        """Write a change down for the background, and answer by it at once."""
+        self._stale = True
+        if change.reload:
+            self._reload = True
             return
         with self._lock:
             change = _written(change, self.examples)
             self._log.append(change)
-        self._stale = True
-        if not (self._steady or self.locked):
+        if not self._steady:
             banks = dict(self.state.banks)
             _repeat(change if len(change.added) <= LARGE_CHANGE else _only_gone(change), banks,
                     self._k)  # fmt: skip
@@ -179,7 +190,11 @@ class Memory:
         self._reload = False
         with self._lock:
             began = len(self._log)
-        fresh = {one.id: one for one in project.examples()}
+        try:
+            fresh = {one.id: one for one in project.examples()}
+        except BaseException:
+            self._reload = True
+            raise
         with self._lock:
             for change in self._log[began:]:
                 _written(change, fresh)

@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
+from tests.walks.beside import Beside
 from tmstream.lab.kiosk import command
 
 INSIDE = """
@@ -64,7 +67,7 @@ main()
 """
 
 
-def check_stays_home(folder: Path, line: list[str], seconds: float) -> None:
+def check_stays_home(folder: Path, line: list[str], seconds: float, env: Mapping[str, str]) -> None:
     """Run an exhibit until it says that it is well, and for ``seconds``; count what it tried."""
     can = subprocess.run(["unshare", "-rn", "ip", "link"], capture_output=True, check=False)
     if can.returncode:
@@ -78,7 +81,7 @@ def check_stays_home(folder: Path, line: list[str], seconds: float) -> None:
     )
     told = folder / "told.json"
     inside = [sys.executable, "-c", INSIDE, str(told), str(seconds), *line]
-    subprocess.run(["unshare", "-rn", *inside], check=True, timeout=60)
+    subprocess.run(["unshare", "-rn", *inside], check=True, timeout=60, env=env)
     found = json.loads(told.read_text())
     assert found["ran"]
     assert found["status"] == 0
@@ -86,12 +89,22 @@ def check_stays_home(folder: Path, line: list[str], seconds: float) -> None:
     assert found["attempts"] == 0, "it tried to reach somebody"
 
 
-def test_p8_an_exhibit_attempts_nothing_beyond_loopback(tmp_path: Path) -> None:
-    check_stays_home(tmp_path, command("kiosk", str(tmp_path / "p.yaml")), 8)
+def begin(queue: Beside) -> dict[str, Future[None]]:
+    """Run an exhibit, and one that calls home."""
+    quiet, curious = queue.folder("exhibit"), queue.folder("curious-exhibit")
+    line = command("kiosk", str(quiet / "p.yaml"))
+    home = command("kiosk", str(curious / "p.yaml"))
+    home = [sys.executable, "-c", CALLS_HOME, *home[home.index("kiosk") :]]
+    return {
+        "exhibit": queue.submit(check_stays_home, quiet, line, 8, queue.env),
+        "curious exhibit": queue.submit(check_stays_home, curious, home, 5, queue.env),
+    }
 
 
-def test_p8_control_an_exhibit_that_calls_home_is_caught(tmp_path: Path) -> None:
-    line = command("kiosk", str(tmp_path / "p.yaml"))
-    home = [sys.executable, "-c", CALLS_HOME, *line[line.index("kiosk") :]]
+def test_p8_an_exhibit_attempts_nothing_beyond_loopback(beside: dict[str, Future[None]]) -> None:
+    beside["exhibit"].result()
+
+
+def test_p8_control_an_exhibit_that_calls_home_is_caught(beside: dict[str, Future[None]]) -> None:
     with pytest.raises(AssertionError, match="it tried to reach somebody"):
-        check_stays_home(tmp_path, home, 5)
+        beside["curious exhibit"].result()

@@ -7,11 +7,13 @@ would prove nothing.
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.walks.beside import Beside
 from tests.walks.watch import FULL_S, WATCH_S, Watch, missing
 
 UNGUARDED = """
@@ -38,11 +40,23 @@ def check_nothing_left(made: dict[str, Any]) -> None:
     assert made["caught"] == [], "something left"
 
 
-def test_p8_control_mediapipe_with_its_guards_off_is_caught(tmp_path: Path) -> None:
+def watch_unguarded(folder: Path) -> dict[str, Any]:
+    """Return what is caught of MediaPipe without guards; skip where nobody can watch it."""
     if why := missing():
         pytest.skip(why)
-    with contextlib.closing(Watch(UNGUARDED, tmp_path)) as watch:
-        made = watch.told(60)
+    with contextlib.closing(Watch(UNGUARDED, folder)) as watch:
+        return watch.told(60)
+
+
+def begin(queue: Beside) -> dict[str, Future[dict[str, Any]]]:
+    """Watch what must be caught."""
+    return {"unguarded": queue.submit(watch_unguarded, queue.folder("unguarded"))}
+
+
+def test_p8_control_mediapipe_with_its_guards_off_is_caught(
+    beside: dict[str, Future[dict[str, Any]]],
+) -> None:
+    made = beside["unguarded"].result()
     assert "closed" in made["said"], made
     with pytest.raises(AssertionError, match="something left"):
         check_nothing_left(made)

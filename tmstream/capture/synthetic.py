@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from ..core.node import Types
 from ..core.packet import Audio, Packet
+from .cast import play
 
 Float64 = npt.NDArray[np.float64]
 Sound = Literal["clap", "whistle", "hum", "word", "knock", "silence"]
@@ -25,7 +27,8 @@ class Synthetic:
     """Performs ``sounds`` one after another, again and again, each a little different every time.
 
     Each sound begins ``every_s`` after the one before it. The same ``seed`` gives the same
-    performance. ``seconds`` ends it; without, it goes on for ever.
+    performance. ``seconds`` ends it; without, it goes on for ever. With ``cast: many`` somebody
+    else claps, whistles and hums at every turn, in another room; the other sounds stay as they are.
 
         mic: {type: synthetic, sounds: [clap, whistle, hum], every_s: 2.0}
     """
@@ -37,6 +40,7 @@ class Synthetic:
     every_s: float = 2.0
     noise_db: float = -60.0  #: RMS of the room, dB re full scale
     seed: int = 0
+    cast: Literal["one", "many"] = "one"
     seconds: float | None = None
     rate_hz: int = 16000
 
@@ -70,10 +74,13 @@ class Synthetic:
         """Yield one sound after another, each with half a second of room before it."""
         rng = np.random.default_rng(self.seed)
         length, before = round(self.every_s * self.rate_hz), round(0.5 * self.rate_hz)
-        while True:
+        for performer in count():
             for name in self.sounds:
                 turn = rng.normal(0.0, 10.0 ** (self.noise_db / 20.0), length)
-                made = MAKERS[name](rng, self.rate_hz)[: length - before]
+                made = play(name, rng, self.rate_hz, performer) if self.cast == "many" else None
+                if made is None:
+                    made = MAKERS[name](rng, self.rate_hz)
+                made = made[: length - before]
                 turn[before : before + len(made)] += made * rng.uniform(0.7, 1.0)
                 yield np.clip(turn, -1.0, 1.0).astype(np.float32)
 

@@ -98,7 +98,7 @@ def _make_ready(pipeline: Pipeline, path: Path) -> None:
     """Teach the performer's sounds, unless that was done before, and by these embedders."""
     from ..engine.registry import Registry
     from ..lab.foreign import foreign
-    from ..lab.performer import teach_performer
+    from ..lab.performer import not_performed, teach_performer
     from ..lab.reembed import reembed
     from ..store.project import Project
 
@@ -110,7 +110,7 @@ def _make_ready(pipeline: Pipeline, path: Path) -> None:
         if unknown or foreign(project, pipeline, registry):
             click.echo("taught with other models: listening to the examples again")
             reembed(project, pipeline, registry)
-        missing = [one for one in dict.fromkeys(_sounds(pipeline)) if one not in project.labels()]
+        missing = not_performed(project, _sounds(pipeline))
         if missing:
-            click.echo(f"first start: teaching {', '.join(missing)}")
+            click.echo(f"first start: teaching {', '.join(missing)} (some seconds, once)")
             teach_performer(project, pipeline, registry, missing)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 FLAGS = [
@@ -19,15 +20,40 @@ FLAGS = [
     "--no-first-run",
     "--disable-quic",
 ]
+RATE_HZ = 16000
+#: Of the injected microphone's take, which goes round: claps, then whistles.
+PART_S = 6.0
 ARTEFACTS = Path(__file__).resolve().parents[2] / "artefacts"
 
 
 @pytest.fixture(scope="package")
-def chromium(needs_chromium: str) -> Iterator[Any]:
+def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six seconds of claps, then six of whistles: what the injected microphone plays round and round."""
+    import soundfile
+
+    from tmstream.capture.synthetic import MAKERS
+
+    rng = np.random.default_rng(3)
+    heard = rng.normal(0, 1e-3, round(2 * PART_S * RATE_HZ))
+    for part, name in enumerate(("clap", "whistle")):
+        for at_s in np.arange(0.6, PART_S - 1, 1.2):
+            made = MAKERS[name](rng, RATE_HZ)[: round(0.6 * RATE_HZ)]
+            start = round((part * PART_S + at_s) * RATE_HZ)
+            heard[start : start + len(made)] += made
+    path = tmp_path_factory.mktemp("take") / "take.wav"
+    soundfile.write(path, np.clip(heard, -1, 1), RATE_HZ, subtype="PCM_16")
+    return path
+
+
+@pytest.fixture(scope="package")
+def chromium(needs_chromium: str, take: Path) -> Iterator[Any]:
     """Not for the whole session: while it lives, playwright's loop runs in the main thread."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=needs_chromium, args=FLAGS)
+        browser = playwright.chromium.launch(
+            executable_path=needs_chromium,
+            args=[*FLAGS, f"--use-file-for-fake-audio-capture={take}"],
+        )
         yield browser
         browser.close()
 
@@ -60,6 +86,26 @@ def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
     yield opened
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def visitor(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Return a function that opens a page by itself; in the end none may have complained."""
+    contexts: list[Any] = []
+    complaints: list[str] = []
+
+    def opened(address: str, **options: Any) -> Any:
+        contexts.append(chromium.new_context(**options))
+        page = contexts[-1].new_page()
+        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(address)
+        return page
+
+    yield opened
+    for one in contexts:
+        one.close()
+    assert complaints == []
 
 
 @pytest.fixture(scope="session")

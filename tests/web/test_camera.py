@@ -15,7 +15,7 @@ from .running import running
 from .server import ROOT
 from .test_studio import hold, part, takes, until
 
-PART_S = 4.0
+PART_S = 3.2
 TAUGHT = """
 server: {port: 0}
 project: visit.tms
@@ -109,7 +109,7 @@ def test_a_visit_with_a_camera(
                 until(page, f"{'' if second else '!'}{SECOND_HALF}")
                 until(page, f"{second}{SECOND_HALF}")
                 page.wait_for_timeout(400)
-                hold(page, label, 2.0)
+                hold(page, label, 1.4)
         for label in ("rest", "think"):
             counted = f"parseInt(document.querySelector('[data-label={label}] .count').textContent)"
             until(page, f"{counted} === 2")

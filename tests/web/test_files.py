@@ -13,9 +13,9 @@ import soundfile
 
 from tests.lab.conftest import RATE_HZ, sound, sounds_folder
 
-from .test_studio import engine, part, take, takes, until, visitor
+from .test_studio import engine, part, takes, until
 
-__all__ = ["engine", "take", "visitor"]
+__all__ = ["engine"]
 
 DROP = """([element, names, parts]) => {
     const transfer = new DataTransfer();
@@ -153,7 +153,7 @@ def test_the_room_is_made_quiet(studio: Any, artefacts: Path) -> None:
     drop(page, '[data-label="clap"]', files)
     assert "3 files taken" in reported(page)
     part(page, "How good")
-    page.fill(".room input", "8")
+    page.fill(".room input", "5")
     page.click("text=Listen to the room")
     until(page, "document.querySelector('.room .hint').textContent.startsWith('Listening:')")
     page.screenshot(path=artefacts / "studio-room.png")

@@ -12,11 +12,9 @@ import pytest
 from tmstream.store.project import NewExample, Project
 
 from .running import running
-from .test_studio import PIPELINE, part, take, until, visitor
+from .test_studio import PIPELINE, part, until
 
-__all__ = ["take", "visitor"]
-
-LABELS, TAKES, ROWS, NUMBERS = 10, 12, 10, 1280
+LABELS, TAKES, ROWS, NUMBERS = 10, 10, 10, 640
 BAR = "document.querySelector('.judging progress')"
 WORDS = "document.querySelector('.judging p').textContent"
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .test_files import drop
-from .test_studio import engine, hold, part, take, takes, until, visitor
+from .test_studio import engine, hold, part, takes, until
 
-__all__ = ["engine", "take", "visitor"]
+__all__ = ["engine"]
 
 MARKUP = "<img src=x onerror=alert(1)><b>hi</b>"
 TOASTS = "[...document.querySelectorAll('.toast')].map((one) => one.textContent)"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tmstream.backends import onnx
 
 # How long an example takes says how busy the machine is, and nothing about the law.
 settings.register_profile("laws", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -67,6 +70,18 @@ def needs_chromium() -> str:
     if not found:
         _missing("chromium", "no Chromium on the PATH; apt-get install chromium")
     return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_stay_loaded() -> Iterator[None]:
+    """Load a model once: what hears takes a tenth of a second, in hundreds of tests.
+
+    Between two runs a session keeps nothing, and threads may share it. A model is known by its
+    hash, and a failure to load is not remembered.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx, "_session", functools.cache(onnx._session))
+        yield
 
 
 @pytest.fixture(autouse=True)

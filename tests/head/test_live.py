@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -221,6 +223,19 @@ def test_a_scene_and_a_lock_of_another_process_hold_here_too(show: tuple[Project
         active = scene["active_labels"] or ["clap", "hum", "snap"]
         assert sorted(one.label for one in said(node, 2, 500).results) == active
         assert node._memory.locked
+
+
+def test_a_head_that_is_closed_is_let_go(show: tuple[Project, Knn]) -> None:
+    project, _ = show
+    for _ in range(2):  # as each calibration of a room does
+        node = Knn()
+        node.open(Live(project))
+        let_go = weakref.ref(node._memory)
+        node.close()
+        del node
+        gc.collect()
+        assert let_go() is None
+    project.add(batch(1, 1))
 
 
 def test_what_is_moved_while_the_examples_are_read_again_keeps_its_new_label(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -47,6 +47,7 @@ class Knn:
     _memory: Memory = field(init=False, repr=False)
     _desk: Desk = field(init=False, repr=False)
     _recent: Recent = field(init=False, repr=False)
+    _deaf: Callable[[], None] = field(init=False, repr=False)  #: hear of changes no more
     _services: Services | None = field(default=None, init=False, repr=False)
     _receipts: OrderedDict[int, tuple[Neighbour, ...]] = field(init=False, repr=False)
     _ends: dict[str | None, int] = field(default_factory=dict, init=False, repr=False)
@@ -71,7 +72,8 @@ class Knn:
         self._services = services
         self._recent, self._receipts = Recent(self.within_s), OrderedDict()
         self._memory = Memory(self.k, project, steady=isinstance(services.clock, VirtualClock))
-        book.subscribe(self._memory.tell)  # before reading: what changes in between is told twice
+        # Before reading: what changes in between is told twice.
+        self._deaf = book.subscribe(self._memory.tell)
         self._memory.open(
             book.examples(),
             book.setting("active_labels", []) or [],
@@ -84,6 +86,7 @@ class Knn:
     def close(self) -> None:
         """End the background learning."""
         if self._services is not None:
+            self._deaf()
             self._desk.booth.close()
             self._memory.close()
 

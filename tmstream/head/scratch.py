@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -121,9 +122,10 @@ class Scratch:
         """Return none."""
         return []
 
-    def subscribe(self, callback: Callable[[Change], None]) -> None:
-        """Have ``callback`` told of every change."""
+    def subscribe(self, callback: Callable[[Change], None]) -> Callable[[], None]:
+        """Have ``callback`` told of every change; returns what ends that, once."""
         self._subscribers.append(callback)
+        return partial(self._subscribers.remove, callback)
 
     def _follow(self, label: str, to: str | None) -> None:
         if scene := scene_after(self.setting("active_labels"), label, to):

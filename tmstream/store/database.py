@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,7 +45,7 @@ class Database:
         self.path = path
         self.read_only = access.read_only
         self.notices = list(access.notices)
-        self.subscribers: list[Callable[[Change], None]] = []
+        self._subscribers: list[Callable[[Change], None]] = []
         self.caring = threading.Lock()
         self._access = access
         self._closing = threading.Event()
@@ -96,6 +97,11 @@ class Database:
         self._revision = values.state(db, "revision")
         self._tell(Change(settings=values.settings(db), reload=True))
 
+    def subscribe(self, callback: Callable[[Change], None]) -> Callable[[], None]:
+        """Have ``callback`` told of every change; returns what ends that, once. Any thread."""
+        self._subscribers.append(callback)
+        return partial(self._subscribers.remove, callback)
+
     def notice(self, text: str) -> None:
         """Keep something that the user should be told."""
         if text not in self.notices:
@@ -118,7 +124,7 @@ class Database:
     def _tell(self, change: Change) -> None:
         if change == Change():
             return
-        for callback in tuple(self.subscribers):
+        for callback in tuple(self._subscribers):
             try:
                 callback(change)
             except Exception:

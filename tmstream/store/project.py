@@ -138,13 +138,14 @@ class Project:
             "notices": list(self.notices),
         }
 
-    def subscribe(self, callback: Callable[[Change], None]) -> None:
+    def subscribe(self, callback: Callable[[Change], None]) -> Callable[[], None]:
         """Have ``callback`` told of every change, by the writer's thread, before the call returns.
 
-        A change made by another process arrives as ``Change(reload=True)`` with all settings. A
-        callback may read the project but not change it.
+        Returns what ends that, once. A change made by another process arrives as
+        ``Change(reload=True)`` with all settings. A callback may read the project but not change
+        it.
         """
-        self._database.subscribers.append(callback)
+        return self._database.subscribe(callback)
 
     # Changing
 

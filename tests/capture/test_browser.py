@@ -129,6 +129,34 @@ def test_a_lost_block_and_another_browser_are_gaps_and_time_never_runs_back() ->
     asyncio.run(go())
 
 
+def test_of_two_pages_the_one_that_began_last_is_heard_until_the_other_begins_anew() -> None:
+    now_s, refused = 0.0, []
+    uplink = Uplink(lambda: now_s)
+    box = uplink.attach("microphone", 0)
+
+    def put(senders: str, pause_s: float = 0.02) -> str:
+        """Let pages send in turn; returns whose blocks arrived."""
+        nonlocal now_s
+        for sender in senders:
+            now_s += pause_s
+            block = frame(FLOAT32, tone(320).tobytes())
+            uplink.put(parse(block, sender, lambda *ack: refused.append(ack[2]), 0))
+        heard = [block.sender for block in box._blocks]
+        box._blocks.clear()
+        return "".join(map(str, heard))
+
+    assert put("aabbabab") == "aabbbb"
+    assert set(refused) == {"another page sends its microphone now"}
+    assert put("ab" * 20) == "b" * 20
+    assert put("a", pause_s=1.1) == "a", "it was switched on again"
+    assert put("bbaa") == "bb"
+    uplink.put(parse(frame(JPEG, picture()), "a", lambda *ack: refused.append(ack[2]), 0))
+    assert refused[-1] == "this pipeline has no browser_camera with channel 0"
+    many = "".join(map(chr, range(1000, 1040)))
+    assert put(many, pause_s=0.1) == many
+    assert len(uplink._pages["microphone", 0]) < 20, "pages come and go for months"
+
+
 def test_a_browser_that_lags_is_anchored_anew() -> None:
     async def go() -> None:
         async with Bench(BrowserMicrophone()) as bench:

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Literal, NamedTuple
@@ -35,6 +36,7 @@ HEADER = struct.Struct("<BBHIII")
 PICTURE_HEADER = struct.Struct("<BBHIQ")
 FLOAT32, INT16, JPEG = 1, 2, 3
 MOST_WAITING = {"microphone": 50, "camera": 1}
+PAUSE_S = 1.0  #: a page that sent nothing for so long begins anew
 
 Kind = Literal["microphone", "camera"]
 Acknowledge = Callable[[str | None], None]
@@ -115,10 +117,16 @@ class Mailbox:
 
 
 class Uplink:
-    """Knows which node listens to which kind and channel."""
+    """Knows which node listens to which kind and channel, and to which page.
 
-    def __init__(self) -> None:
+    The page that began last is heard. Two at once would be a gap at every block, and no sound.
+    """
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
         self._boxes: dict[tuple[Kind, int], Mailbox] = {}
+        #: When each page was last heard of, the one that is listened to last.
+        self._pages: dict[tuple[Kind, int], dict[object, float]] = {}
 
     def attach(self, kind: Kind, channel: int) -> Mailbox:
         """Return the mailbox of a node; a restarted node takes over from its predecessor."""
@@ -131,9 +139,20 @@ class Uplink:
             del self._boxes[kind, channel]
 
     def put(self, block: Block) -> None:
-        """Hand a block to its node, or say that there is none."""
+        """Hand a block to its node, or say that there is none, or that another page is heard."""
         box = self._boxes.get((block.kind, block.channel))
         if box is None:
             block.done(f"this pipeline has no browser_{block.kind} with channel {block.channel}")
+        elif not self._heard(block):
+            block.done(f"another page sends its {block.kind} now")
         else:
             box.put(block)
+
+    def _heard(self, block: Block) -> bool:
+        """Return whether this page began last; one that paused begins anew."""
+        now_s = self._now_s()
+        pages = self._pages.setdefault((block.kind, block.channel), {})
+        for page in [page for page, at_s in pages.items() if now_s - at_s > PAUSE_S]:
+            del pages[page]
+        pages[block.sender] = now_s
+        return next(reversed(pages)) is block.sender

@@ -23,6 +23,7 @@ from ..store import clips
 from ..store.project import Clip
 from . import augment, decode, excerpt
 from .excerpt import Made
+from .film import Film
 from .part import Part
 from .samples import Sample
 
@@ -71,9 +72,17 @@ class Heard:
             return f"cannot decode: {known}" if known else "cannot decode"
         return SAID.get(self.reason or "", self.reason or "")
 
+    def clips(self, packets: Sequence[Packet[Embedding]]) -> list[Clip | None]:
+        """Return what to keep with the examples made of ``packets``; a film is read but once."""
+        if isinstance(self.raw, Film):
+            return self.raw.clips(packets)
+        return [self.clip(packet) for packet in packets]
+
     def clip(self, packet: Packet[Embedding]) -> Clip | None:
         """Return what to keep with an example: the sound around it, the picture, the landmarks."""
         raw = self.raw
+        if isinstance(raw, Film):
+            return raw.clips([packet])[0]
         if isinstance(raw, decode.Sound):
             return excerpt.clip(raw, self.packets, packet)
         if isinstance(raw, Image):
@@ -128,15 +137,9 @@ class Embedder:
             image = Image(decode.picture(sample))
             return self._seen(sample, self._walk([Packet(0, image)]), image)
         if sample.kind == "video":
-            frames: list[Image] = []
             with self._stretch() as stretch:
-
-                def show(packet: Packet[Image]) -> None:
-                    frames[:] = [packet.data]
-                    stretch.push(packet)
-
-                decode.each_frame(sample, show)
-            return self._seen(sample, stretch.of_nearest(), frames[0] if frames else None)
+                decode.each_frame(sample, stretch.push)
+            return self._seen(sample, stretch.of_nearest(), Film(sample, stretch.poses))
         packets = [Packet(0, decode.landmarks(sample))]
         return self._seen(sample, self._walk(packets), packets)
 
@@ -202,6 +205,7 @@ class _Stretch:
 
     def __init__(self, embedder: Embedder, part: Part, source: str, start_us: int) -> None:
         self.made: Made = []
+        self.poses: list[Packet[Landmarks]] = []  #: of bodies
         self.sizes: dict[str | None, float] = {}  #: area of each subject, summed over frames
         self._embedder, self._part, self._source = embedder, part, source
         self._start_us = self._last_us = start_us
@@ -231,6 +235,8 @@ class _Stretch:
             if isinstance(made.data, Landmarks):
                 size = self.sizes.get(made.data.subject, 0.0) + _area(made.data)
                 self.sizes[made.data.subject] = size
+                if made.data.space == "body":
+                    self.poses.append(Packet(made.t_us - self._start_us, made.data))
             elif isinstance(made.data, Embedding | Absent):
                 self.made.append((giver, moved(made, -self._start_us)))
 

@@ -192,10 +192,10 @@ def _examples(heard: Heard, digest: str, person: str | None) -> list[NewExample]
             t_us=packet.t_us,
             end_us=packet.data.end_us,
             phase=packet.data.phase,
-            clip=heard.clip(packet),
+            clip=clip,
             id=f"{digest}-{fresh}.{number}",
         )
-        for number, packet in enumerate(found)
+        for number, (packet, clip) in enumerate(zip(found, heard.clips(found), strict=True))
     ]
 
 

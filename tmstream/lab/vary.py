@@ -22,11 +22,11 @@ from .embedder import Heard
 from .part import WORDS
 from .pool import Pool
 from .reembed import at_place, kind_of_clip
-from .samples import Kind, Sample
+from .samples import Kind, Sample, kind_of
 from .teach import TOGETHER, check_makers
 
-#: A live picture stands for the frames of half a second around it; one that stands for more is the
-#: first of a film, whose other frames were not kept.
+#: A live picture stands for the frames of half a second around it; one that stands for more is of a
+#: film taught when one picture was kept of all its frames.
 FILM_US = 1_000_000
 
 
@@ -168,7 +168,8 @@ def _unfit(piece: Piece, able: Collection[Kind]) -> str:
     if piece.kind == "picture":
         if len({one.take for one in piece.rows}) > 1:
             return "several people on one picture"
-        if piece.rows[-1].end_us - piece.rows[0].end_us > FILM_US:
+        long = piece.rows[-1].end_us - piece.rows[0].end_us > FILM_US
+        if long or kind_of(Path(piece.rows[0].source)) == "video":
             return "a film: its frames vary enough"
     return ""
 

@@ -9,7 +9,7 @@ import pytest
 
 from tmstream.core import messages as m
 from tmstream.core.errors import InputError
-from tmstream.head import recording
+from tmstream.head import booth, recording
 from tmstream.testing import feed
 
 from .conftest import Stage
@@ -55,6 +55,39 @@ def test_a_recording_of_seconds_that_is_over_is_not_made_longer_by_a_stop(stage:
     (told,) = (one for one in answers if isinstance(one, InputError))
     assert len(kept["ids"]) == 1
     assert "already stopped" in str(told)
+
+
+@pytest.mark.parametrize("seconds", [45.0, None])
+def test_a_long_recording_has_the_clips_that_the_history_has_forgotten_by_its_end(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, seconds: float | None
+) -> None:
+    monkeypatch.setattr(booth, "CLIPS_EVERY_S", 0)
+
+    async def go() -> Any:
+        command = m.RecordStart(id=1, label="clap", seconds=seconds)
+        start = asyncio.ensure_future(stage.node.handle(command))
+        await asyncio.sleep(0)
+        recording = stage.node._desk.booth._recording
+        assert recording is not None
+        for number in range(40):
+            stage.sound(0, number, "early", "final")
+            stage.services.clock.sleep(0.7)
+            while len(recording._clips) < number - 2:
+                await asyncio.sleep(0)
+        if seconds is None:
+            await start
+            start = asyncio.ensure_future(stage.node.handle(m.RecordStop(id=2)))
+            await asyncio.sleep(0)
+        stage.services.clock.sleep(10)
+        return await start
+
+    reply = asyncio.run(asyncio.wait_for(go(), 60))
+    assert stage.project is not None
+    kept = stage.project.examples()
+    assert len(kept) == len(reply["ids"]) == 80
+    assert [one.take for one in kept if not one.has_clip] == []
+    clips = {one.take: stage.project.clip(one.id) for one in kept}
+    assert len({clip.data for clip in clips.values() if clip}) == 1, "each of its own sound alone"
 
 
 def test_a_recording_that_nobody_stops_ends(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

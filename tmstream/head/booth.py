@@ -17,7 +17,7 @@ from ..store.history import History
 from ..store.project import NewExample, Project
 from ..store.records import checked_text
 from .origin import Origin
-from .recording import FRAME_EVERY_US, Recording, Said, taught
+from .recording import FRAME_EVERY_US, Recording, Said, clip_of, span_of, taught
 from .scratch import Scratch
 
 #: How far back `mark` may reach, and how many embeddings are kept for it.
@@ -28,6 +28,10 @@ LONGEST_S = 600.0
 UNHEARD_US = 350_000
 UNENDED_US = 2_000_000
 POLL_S = 0.02
+#: While recording: how often clips are taken, and of what ended so long ago that no sound beside it
+#: can still be unheard. The history forgets after 20 s, and pictures sooner.
+CLIPS_EVERY_S = 1.0
+SETTLED_US = 1_500_000
 
 
 class Booth:
@@ -41,6 +45,7 @@ class Booth:
         self._said: deque[Said] = deque(maxlen=MARK_MOST)
         self._recording: Recording | None = None
         self._kinds: set[str] = set()
+        self._clips: asyncio.Task[None] | None = None
 
     # Told by the lane
 
@@ -86,6 +91,8 @@ class Booth:
             if self._recording is not None:
                 raise InputError(f"{self._recording.label!r} is being recorded; stop that first")
             self._recording = recording
+        if self._history is not None:
+            self._clips = asyncio.create_task(self._keep_clips(recording, self._history))
         if seconds is None:
             return {"label": label, "take": name, "recording": True}
         recording.until_us = from_us + round(seconds * 1e6)
@@ -124,6 +131,13 @@ class Booth:
             result["note"] = f"nothing was heard or seen{whose} while recording"
         return result
 
+    async def _keep_clips(self, recording: Recording, history: History) -> None:
+        while self._recording is recording:
+            await asyncio.sleep(CLIPS_EVERY_S)
+            with self._lock:
+                ended = recording.ended(self._clock.now_us() - SETTLED_US)
+            await asyncio.to_thread(recording.keep_clips, history, ended)
+
     def _keep(self, new: list[NewExample]) -> list[str]:
         return self._book.add(new, settings=self._origin.settings({one.space for one in new}))
 
@@ -153,14 +167,14 @@ class Booth:
             what = "said about" if label is None else "heard or seen in"
             raise InputError(f"nothing was {what} the last {command.seconds:g} seconds")
 
+        company = [one.packet for one in said]
+
+        def example(one: Said) -> NewExample:
+            clip = clip_of(span_of(one.packet, company), self._history)
+            return taught(one.packet, label or one.label or "", name, clip, negative=label is None)
+
         def keep() -> list[str]:
-            return self._keep(
-                [
-                    taught(one.packet, label or one.label or "", name, self._history,
-                           [other.packet for other in said], negative=label is None)
-                    for one in meant
-                ]
-            )  # fmt: skip
+            return self._keep([example(one) for one in meant])
 
         ids = await asyncio.to_thread(keep)
         return {"ids": ids, "take": name, "labels": sorted({label or str(m.label) for m in meant})}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from ..core.packet import Embedding, Packet
 from ..store.history import History
-from ..store.project import NewExample
+from ..store.project import Clip, NewExample
 
 #: A sound may have begun this long before the button was pressed.
 HEAD_START_US = 200_000
@@ -20,6 +20,8 @@ FRAME_EVERY_US = 100_000
 AROUND_US = 500_000
 #: A recording that nobody stops ends here.
 MOST = 5_000
+#: A longer one keeps no more clips; its examples stay.
+MOST_CLIP_BYTES = 128 * 10**6
 
 
 class Recording:
@@ -31,10 +33,12 @@ class Recording:
         self.from_us = from_us
         self.until_us: int | None = None
         self.taken: list[Packet[Embedding]] = []
-        self.sounds = False  #: whether something with a beginning and an end was among them
         self._spaces = frozenset(spaces) if spaces else None
         self._last_frame: dict[tuple[str, str | None], int] = {}
         self._open: set[tuple[str, str | None, int | None]] = set()
+        self._unended: list[Packet[Embedding]] = []
+        self._clips: dict[Span, Clip] = {}
+        self._clip_bytes = 0
 
     @property
     def under_way(self) -> bool:
@@ -56,10 +60,10 @@ class Recording:
                 return
             self._last_frame[who] = seen.end_us
         else:
-            self.sounds = True
             one = (seen.space, seen.subject, seen.take)
             (self._open.discard if seen.phase == "final" else self._open.add)(one)
         self.taken.append(packet)
+        self._unended.append(packet)
 
     def _within(self, packet: Packet[Embedding]) -> bool:
         if packet.data.phase == "frame":
@@ -68,33 +72,50 @@ class Recording:
             began, lead = packet.t_us, HEAD_START_US
         return began >= self.from_us - lead and (self.until_us is None or began <= self.until_us)
 
-    def examples(self, history: History | None, *, negative: bool = False) -> list[NewExample]:
+    def ended(self, t_us: int) -> list[Packet[Embedding]]:
+        """Return what has ended by then, with its sound or movement; each is returned once."""
+        ended, waiting = [], []
+        for one in self._unended:
+            over = (one.data.space, one.data.subject, one.data.take) not in self._open
+            (ended if over and one.data.end_us < t_us else waiting).append(one)
+        self._unended = waiting
+        return ended
+
+    def keep_clips(self, history: History, ended: Sequence[Packet[Embedding]]) -> None:
+        """Take the clips of what has ``ended`` before the history forgets them."""
+        company = list(self.taken)
+        for packet in ended:
+            self._keep_clip(span_of(packet, company), history)
+
+    def _keep_clip(self, span: Span, history: History | None) -> Clip | None:
+        clip = self._clips.get(span)
+        if clip is None and self._clip_bytes < MOST_CLIP_BYTES:
+            clip = clip_of(span, history)
+            if clip is not None:
+                self._clips[span] = clip
+                self._clip_bytes += len(clip.data)
+        return clip
+
+    def examples(self, history: History | None) -> list[NewExample]:
         """Return what was taken as examples, each with its clip."""
         return [
-            taught(packet, self.label, self.name, history, self.taken,
-                   person=self.person, negative=negative)
+            taught(
+                packet, self.label, self.name,
+                self._keep_clip(span_of(packet, self.taken), history), person=self.person,
+            )
             for packet in self.taken
         ]  # fmt: skip
 
 
 def taught(
-    packet: Packet[Embedding],
-    label: str,
-    name: str,
-    history: History | None,
-    company: Sequence[Packet[Embedding]] = (),
-    **more: Any,
+    packet: Packet[Embedding], label: str, name: str, clip: Clip | None, **more: Any
 ) -> NewExample:
     """Return an embedding as an example of ``label``.
 
-    Every phase of a sound is one take; the frames of a recording are one take a subject. Nothing of
-    its ``company``, the others it came with, is on its clip.
+    Every phase of a sound is one take; the frames of a recording are one take a subject.
     """
     seen = packet.data
     part = f"s{seen.take}" if seen.take is not None else seen.subject
-    clip = None
-    if history is not None and seen.source:
-        clip = history.clip(seen.source, *clip_span(packet, company), subject=seen.subject)
     return NewExample(
         label,
         seen.space,
@@ -109,10 +130,33 @@ def taught(
     )
 
 
+class Span(NamedTuple):
+    """What a clip shows: of whom or what, from when until when."""
+
+    source: str
+    from_us: int
+    until_us: int
+    subject: str | None
+
+
+def span_of(packet: Packet[Embedding], company: Sequence[Packet[Embedding]]) -> Span:
+    """Return what to keep of what an embedding was made of."""
+    seen = packet.data
+    return Span(seen.source, *clip_span(packet, company), seen.subject)
+
+
+def clip_of(span: Span, history: History | None) -> Clip | None:
+    """Return what is still remembered of a span."""
+    if history is None or not span.source:
+        return None
+    return history.clip(span.source, span.from_us, span.until_us, subject=span.subject)
+
+
 def clip_span(packet: Packet[Embedding], company: Sequence[Packet[Embedding]]) -> tuple[int, int]:
     """Return from when until when to keep what an embedding was made of, in microseconds.
 
-    The whole of its sound, with `AROUND_US` before and after, as far as no other sound is there.
+    The whole of its sound, with `AROUND_US` before and after, as far as nothing of its ``company``,
+    the others it came with, is there.
     """
     seen = packet.data
     if seen.phase == "frame":

@@ -74,7 +74,8 @@ class Recording:
 
     def ended(self, t_us: int) -> list[Packet[Embedding]]:
         """Return what has ended by then, with its sound or movement; each is returned once."""
-        ended, waiting = [], []
+        ended: list[Packet[Embedding]] = []
+        waiting: list[Packet[Embedding]] = []
         for one in self._unended:
             over = (one.data.space, one.data.subject, one.data.take) not in self._open
             (ended if over and one.data.end_us < t_us else waiting).append(one)

@@ -184,26 +184,29 @@ async def check_stopping(start: Callable[[], Any]) -> None:
                 sock.close()
 
 
-def test_a_long_answer_is_not_held_against_whoever_asked_for_it(
-    running_hub: RunningHub, join: Join
+@pytest.mark.parametrize("sizes", [[12], [9, 3, 3]], ids=["one", "several"])
+def test_long_answers_are_not_held_against_whoever_asked_for_them(
+    running_hub: RunningHub, join: Join, sizes: list[int]
 ) -> None:
     """All examples of a large project are megabytes, and a page has much to do with them."""
 
     async def go() -> None:
-        commands = Commands()
+        commands, left = Commands(), iter(sizes)
 
         async def long(command: m.Command) -> str:
-            return "x" * 12 * 2**20
+            return "x" * next(left) * 2**20
 
         commands.route((m.Examples,), long)
         async with running_hub(commands) as hub, join(hub, control=True) as page:
             page.socket.protocol.max_message_size = None
             page.socket.transport.pause_reading()
-            await page.socket.send('{"type": "examples", "id": 9}')
+            for number in range(len(sizes)):
+                await page.socket.send(f'{{"type": "examples", "id": {9 + number}}}')
             await asyncio.sleep(1.0)
             assert hub.clients == 1, "cut off while it was busy"
             page.socket.transport.resume_reading()
-            assert len((await page.get("reply"))["result"]) == 12 * 2**20
+            for size in sizes:
+                assert len((await page.get("reply"))["result"]) == size * 2**20
 
     asyncio.run(go())
 

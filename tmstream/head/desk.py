@@ -173,8 +173,11 @@ class Desk:
 
     async def examples(self, command: messages.Examples) -> list[dict[str, Any]]:
         """Return the examples without their vectors."""
-        found = await asyncio.to_thread(self._book.examples, None, command.label)
-        return [_plain(one) for one in found]
+
+        def listed() -> list[dict[str, Any]]:
+            return [_plain(one) for one in self._book.examples(None, command.label)]
+
+        return await asyncio.to_thread(listed)
 
     async def clip(self, command: messages.Clip) -> dict[str, Any]:
         """Return what was heard or seen with an example, base64."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -81,6 +82,19 @@ def test_what_is_ended_here_is_no_fault(module: Write, caplog: pytest.LogCapture
     with pytest.raises(TimeoutError):
         asyncio.run(go())
     assert not caplog.records
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_ctrl_c_is_for_the_engine_to_obey(module: Write) -> None:
+    name = module("owner.write(str(os.getpid()).encode())\nowner.write(owner.read())\n")
+
+    async def go() -> bytes:
+        async with frames.aside(name) as child:
+            os.kill(int(await child.read()), signal.SIGINT)
+            await child.send(b"still here")
+            return await child.read()
+
+    assert asyncio.run(go()) == b"still here"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9")

@@ -11,7 +11,9 @@ import contextlib
 import logging
 import os
 import queue
+import signal
 import struct
+import subprocess
 import sys
 import threading
 from collections import deque
@@ -24,7 +26,9 @@ log = logging.getLogger(__name__)
 
 LENGTH = struct.Struct("<I")
 MOST_BYTES = 1 << 30
-NICER = 10  #: how much the child steps back behind the engine
+#: How much the child steps back behind the engine; on Windows only the engine can say so.
+NICER = 10
+STEP_BACK: int = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
 LAST_PIECES = 10  #: of what a child printed that ended by itself, for the log
 PIECE_BYTES = 400
 #: From the end of its answers to the end of a child that ended by itself.
@@ -62,7 +66,7 @@ async def aside(module: str) -> AsyncIterator[Aside]:
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", module,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE, creationflags=STEP_BACK,
     )  # fmt: skip
     assert child.stderr is not None
     printed: deque[bytes] = deque(maxlen=LAST_PIECES)
@@ -99,6 +103,8 @@ class Owner:
         os.dup2(2, 1)
         with contextlib.suppress(OSError, AttributeError):
             os.nice(NICER)
+        # A terminal's Ctrl-C reaches it too; when to end is for the engine to say.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._come: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         die_with_owner(None)  # on Linux also while native code holds the interpreter
         threading.Thread(target=self._listen, name="owner", daemon=True).start()

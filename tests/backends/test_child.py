@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -33,6 +34,7 @@ def test_it_reads_what_the_owner_writes_and_ends_with_the_pipe() -> None:
     ) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"hello\n"
+        child.send_signal(signal.SIGINT)  # a terminal's Ctrl-C is for the owner
         assert child.poll() is None
         os.close(ours)  # as when the owner is gone, whatever else it left
         assert child.wait(10) == 0

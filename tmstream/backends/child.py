@@ -42,8 +42,10 @@ def open_memory(name: str, size: int) -> mmap.mmap:
 def die_with_owner(life: IO[bytes] | None) -> None:
     """End when the owner does, however it ends: by signal on Linux, by end of file everywhere.
 
-    ``life`` is the reading end of a pipe whose other end the owner keeps open.
+    ``life`` is the reading end of a pipe whose other end the owner keeps open. A terminal's Ctrl-C
+    reaches the child as well, and is left to the owner. Call it in the main thread.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         set_parent_death_signal = 1
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL, 0, 0, 0)

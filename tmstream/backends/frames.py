@@ -11,7 +11,6 @@ import contextlib
 import logging
 import os
 import queue
-import signal
 import struct
 import subprocess
 import sys
@@ -103,8 +102,6 @@ class Owner:
         os.dup2(2, 1)
         with contextlib.suppress(OSError, AttributeError):
             os.nice(NICER)
-        # A terminal's Ctrl-C reaches it too; when to end is for the engine to say.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._come: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         die_with_owner(None)  # on Linux also while native code holds the interpreter
         threading.Thread(target=self._listen, name="owner", daemon=True).start()

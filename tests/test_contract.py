@@ -72,7 +72,7 @@ SAMPLES: dict[type, list[Packet[Any]]] = {
     Landmarks: [
         Packet(i * 33_000 + j * 1000, points(n, space, i))
         for i in range(60)
-        for j, (n, space) in enumerate([(33, "body"), (21, "hand")])
+        for j, (n, space) in enumerate([(33, "body"), (21, "hand"), (468, "face")])
     ],
     Features: [Packet(i * 10_000, Features(np.full((1, 8), i, np.float32), 0.01, -20.0)) for i in range(9)],
     Embedding: [

@@ -1,4 +1,4 @@
-"""The rules for body and hand landmarks, before a landmarker that sees what a script says."""
+"""The rules for landmarks of bodies, hands and faces, before a landmarker that sees what a script says."""
 
 from typing import ClassVar
 
@@ -12,6 +12,7 @@ from tmstream.core.errors import DeviceError
 from tmstream.core.packet import Absent, Gap, Image, Landmarks, Packet, Presence
 from tmstream.features._eye import Eye
 from tmstream.features.body import BodyLandmarks
+from tmstream.features.face import FaceLandmarks
 from tmstream.features.hands import HandLandmarks
 from tmstream.testing import FakeServices, check_order, feed, opened
 
@@ -218,3 +219,46 @@ def test_a_hand_seen_only_in_the_mirror_is_given_as_it_is(scripted, monkeypatch)
     made = feed(opened(HandLandmarks()), *frames(2, lit))
     assert [a.reason for a in kinds(made, Absent)] == ["no_person"] * 2
     assert len(looks) == 2
+
+
+def face(x=0.5, y=0.4, size=0.2):
+    """Return points of a face in an oval around a place."""
+    turn = np.linspace(0, 2 * np.pi, 468)
+    oval = [x + size / 2 * np.sin(turn), y + size / 2 * np.cos(turn), 0 * turn, 1 + 0 * turn]
+    return Found(np.column_stack(oval).astype(np.float32), 1.0, None)
+
+
+def test_faces_keep_their_ids_and_depart(scripted):
+    left, right = face(0.3), face(0.7)
+    scripted([[left, right], [left, right], [right, left], [right], *[[]] * 60])
+    made = feed(opened(FaceLandmarks(faces=2)), *frames(64))
+    check_order(made)
+    places = {
+        (one.subject, round(float(one.points[:, 0].mean()), 1)) for one in kinds(made, Landmarks)
+    }
+    assert places == {("f1", 0.3), ("f2", 0.7)}
+    gone = [a.subject for a in kinds(made, Absent) if a.subject]
+    assert sorted(gone) == ["f1", "f2"]
+
+
+def test_a_face_in_a_single_picture_is_looked_at_again_from_near(scripted, monkeypatch):
+    looked, nearer = [], face(0.5, 0.5, 0.33)
+    scripted([[face(0.25, 0.5)], [face(0.9, 0.5, 0.1), nearer]])
+    whole = Eye.look
+    monkeypatch.setattr(Eye, "look", lambda self, t, p: looked.append(p.shape) or whole(self, t, p))
+    node = opened(FaceLandmarks(smooth_hz=0))
+    made = kinds(feed(node, Packet(0, Gap("next")), *frames(1)), Landmarks)
+    assert looked[0] == (240, 320, 3)
+    height, width, _ = looked[1]
+    assert height < 240
+    assert width < 240
+    # The crop begins at the left edge; of two faces in it the one in the same place is meant.
+    assert made[0].points[:, 0].mean() == pytest.approx(0.5 * width / 320, abs=1e-3)
+
+
+def test_a_small_face_in_a_single_picture_is_looked_for_in_parts(scripted):
+    scripted([[], [], [face(0.5, 0.5)], []])
+    big = np.zeros((480, 640, 3), np.uint8) + 90
+    made = feed(opened(FaceLandmarks(smooth_hz=0)), Packet(0, Gap("next")), *frames(1, big))
+    (found,) = kinds(made, Landmarks)
+    assert found.points[:, :2].mean(axis=0) == pytest.approx((0.5, 0.75), abs=0.01)

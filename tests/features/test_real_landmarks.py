@@ -1,4 +1,4 @@
-"""Body and hand landmarks of real clips and photos, found by the real landmarker."""
+"""Landmarks of bodies, hands and faces of real clips and photos, found by the real landmarker."""
 
 import asyncio
 import os
@@ -17,11 +17,12 @@ from tmstream.capture.walker import MOVES, body_points
 from tmstream.core.packet import Absent, Embedding, Gap, Image, Landmarks, Packet, Presence
 from tmstream.embed.body import BodyEmbedding, body_vector
 from tmstream.features.body import BodyLandmarks
+from tmstream.features.face import FaceLandmarks
 from tmstream.features.hands import HandLandmarks
 from tmstream.testing import FakeServices, check_order, check_transform, feed, opened
 
 
-@pytest.mark.parametrize("make", [BodyLandmarks, HandLandmarks])
+@pytest.mark.parametrize("make", [BodyLandmarks, HandLandmarks, FaceLandmarks])
 def test_the_real_one_keeps_the_promises_of_a_transform(make):
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 255, (96, 128, 3), dtype=np.uint8)
@@ -196,3 +197,67 @@ def test_the_same_pose_from_afar_or_cut_at_the_hips_is_the_same(staff, change):
     vectors = np.array([vector for vector, _ in taught])
     asked = [seen(changed(p, hips))[0] for (_, p), (_, hips) in zip(photos, taught, strict=True)]
     assert [poses[int((vectors @ one).argmax())] for one in asked] == poses
+
+
+EYES = ((33, 133, 159, 145), (263, 362, 386, 374))  # corners and lids of the face: right, left
+
+
+def apart(pictures):
+    """Return packets of pictures none of which follows another."""
+    for i, pixels in enumerate(pictures):
+        yield Packet(2 * i * FRAME_US, Gap("another picture"))
+        yield Packet(2 * i * FRAME_US, Image(pixels))
+
+
+def features_of(face, body):
+    """Return nose, eyes and mouth's corners (5, 2) by the face's points, and by the body's."""
+    eyes = [face[list(eye), :2].mean(axis=0) for eye in EYES]
+    return np.array([face[4, :2], *eyes, *face[[61, 291], :2]]), body[[0, 5, 2, 10, 9], :2]
+
+
+def test_points_of_real_faces_lie_where_the_bodys_nose_eyes_and_mouth_do(needs_data):
+    folder = needs_data("webcam_pose_photos")
+    pictures = [p for name in ("rest", "hand_raised") for p in shown(Pictures(str(folder / name)))]
+    photos = [p.data.pixels for p in pictures if isinstance(p.data, Image)][::2]
+    mirrored = [np.ascontiguousarray(pixels[:, ::-1]) for pixels in photos]
+    faces, again, bodies = (
+        kinds(watch(make(), apart(some)), Landmarks)
+        for make, some in (
+            (FaceLandmarks, photos),
+            (FaceLandmarks, mirrored),
+            (BodyLandmarks, photos),
+        )
+    )
+    assert len(faces) == len(again) == len(bodies) == len(photos)
+    other, itself = [], []
+    for one, mirror, body in zip(faces, again, bodies, strict=True):
+        size = np.array([one.aspect, 1.0])
+        width = np.hypot(*((one.points[234, :2] - one.points[454, :2]) * size))
+        own, bodys = features_of(one.points, body.points)
+        turned = features_of(mirror.points, body.points)[0][[0, 2, 1, 4, 3]] * (-1, 1) + (1, 0)
+        other.append(np.hypot(*((own - bodys) * size).T).mean() / width)
+        itself.append(np.hypot(*((own - turned) * size).T).mean() / width)
+    # The body's own points differ by .046 of it from those of the mirrored photo.
+    assert np.median(other) < 0.075
+    assert np.median(itself) < 0.025
+
+
+def test_a_face_in_a_stream_is_one_all_along_and_two_are_two(needs_data):
+    clip = shown(VideoFile(str(needs_data("webcam_clips") / "asl_yes.mkv"), end_s=0.8))
+    heads = [(p.t_us, p.data.pixels[:, 160:480]) for p in clip]
+    both = [Packet(t, Image(np.concatenate([at, at[:, ::-1]], axis=1))) for t, at in heads]
+    made = watch(FaceLandmarks(faces=2), both)
+    check_order(made)
+    found = kinds(made, Landmarks)
+    left = {one.subject for one in found if one.points[4, 0] < 0.5}
+    right = {one.subject for one in found if one.points[4, 0] >= 0.5}
+    assert len(found) >= 1.9 * len(clip)
+    assert len(left) == len(right) == 1
+    assert left != right
+
+
+def test_fruit_has_no_face(needs_data):
+    photos = shown(Pictures(str(needs_data("grocery_photos") / "banana")))[:8]
+    made = watch(FaceLandmarks(), photos)
+    assert {one.reason for one in kinds(made, Absent)} == {"no_person"}
+    assert not kinds(made, Landmarks)

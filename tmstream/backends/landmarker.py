@@ -1,4 +1,4 @@
-"""The door to MediaPipe: landmarks of people and hands, found in a process of their own."""
+"""The door to MediaPipe: landmarks of people, hands and faces, found in a process apart."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, TypeAlias
 
 import msgspec
 import numpy as np
@@ -19,6 +19,7 @@ from .child import exactly, new_memory
 from .landmarker_worker import (
     FORGET,
     FRAME_BYTES,
+    POINTS,
     REPLY,
     REQUEST,
     STILL,
@@ -35,11 +36,11 @@ LOOK_S = 0.25
 #: A frame smaller than this holds nobody, and 0 x 0 would kill the graph for good.
 SMALLEST = 16
 
-POINTS = {"body": 33, "hands": 21}
+Task: TypeAlias = Literal["body", "hands", "face"]
 
 
 class Found(msgspec.Struct, frozen=True):
-    """One person or hand: ``points`` float32 (33 or 21, 4) as in `core.packet.Landmarks`."""
+    """A person, hand or face: ``points`` float32 (`POINTS`, 4) as in `core.packet.Landmarks`."""
 
     points: Float32
     score: float
@@ -107,7 +108,7 @@ class _Worker:
 
 
 class Landmarker:
-    """Finds people or hands, one frame at a time, and survives whatever a frame does to the graph.
+    """Finds people, hands or faces in one frame after another, and survives what they do to it.
 
     ``start`` returns at once; the first ``detect`` waits for the process. A fault costs the frame
     it happened on: ``detect`` raises `DeviceError` once, with a fresh process already starting.
@@ -116,7 +117,7 @@ class Landmarker:
 
     def __init__(
         self,
-        task: Literal["body", "hands"],
+        task: Task,
         model: Path,
         *,
         count: int = 1,

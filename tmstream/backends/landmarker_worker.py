@@ -28,15 +28,20 @@ REQUEST = struct.Struct("<BIIIf")  # op, serial, height, width, milliseconds sin
 REPLY = struct.Struct("<IIBI")  # serial, bytes that follow, 0 landmarks | 1 error text, how many
 SUBJECT = struct.Struct("<fb")  # score, side: -1 left, 1 right, 0 none; then points x 4 float32
 
+#: Points of each person, hand or face. What MediaPipe gives beyond (a face's irises) is dropped.
+POINTS = {"body": 33, "hands": 21, "face": 468}
+#: What MediaPipe calls one of each, and several.
+KINDS = {"body": ("Pose", "poses"), "hands": ("Hand", "hands"), "face": ("Face", "faces")}
+
 DEAD_PROXY = "http://127.0.0.1:9"
 
 
 class Job(NamedTuple):
     """What to load, as the command line carries it."""
 
-    task: str  #: "body" or "hands"
+    task: str  #: "body", "hands" or "face"
     model: str
-    most: int  #: people or hands to look for
+    most: int  #: people, hands or faces to look for
     detection: float  #: lowest score of a new one
     presence: float  #: lowest score to keep following one
     memory: str  #: descriptor (POSIX) or name (Windows) of the shared picture
@@ -108,28 +113,19 @@ class Graphs:
 
     def _make(self, mode: Any) -> Any:
         job, vision = self._job, self._vision
-        base = self._options(model_asset_path=job.model)
-        if job.task == "body":
-            return vision.PoseLandmarker.create_from_options(
-                vision.PoseLandmarkerOptions(
-                    base_options=base,
-                    running_mode=mode,
-                    num_poses=job.most,
-                    min_pose_detection_confidence=job.detection,
-                    min_pose_presence_confidence=job.presence,
-                    min_tracking_confidence=job.presence,
-                )
-            )
-        return vision.HandLandmarker.create_from_options(
-            vision.HandLandmarkerOptions(
-                base_options=base,
-                running_mode=mode,
-                num_hands=job.most,
-                min_hand_detection_confidence=job.detection,
-                min_hand_presence_confidence=job.presence,
-                min_tracking_confidence=job.presence,
-            )
+        kind, several = KINDS[job.task]
+        name = kind.lower()
+        options = getattr(vision, f"{kind}LandmarkerOptions")(
+            base_options=self._options(model_asset_path=job.model),
+            running_mode=mode,
+            min_tracking_confidence=job.presence,
+            **{
+                f"num_{several}": job.most,
+                f"min_{name}_detection_confidence": job.detection,
+                f"min_{name}_presence_confidence": job.presence,
+            },
         )
+        return getattr(vision, f"{kind}Landmarker").create_from_options(options)
 
     def forget(self) -> None:
         """Drop what the stream's graph remembers; a new one takes 0.1 s."""
@@ -163,15 +159,15 @@ def packed(task: str, result: Any) -> tuple[int, bytes]:
     """Return how many subjects a result holds, and their bytes."""
     import numpy as np
 
-    body = task == "body"
-    found = result.pose_landmarks if body else result.hand_landmarks
+    found = getattr(result, f"{KINDS[task][0].lower()}_landmarks")
     parts = []
     for index, points in enumerate(found):
         score, side = 1.0, 0
-        if not body:
+        if task == "hands":
             category = result.handedness[index][0]
             score, side = category.score, 1 if category.category_name == "Right" else -1
-        rows = [(p.x, p.y, p.z, p.visibility if body else 1.0) for p in points]
+        body = task == "body"
+        rows = [(p.x, p.y, p.z, p.visibility if body else 1.0) for p in points[: POINTS[task]]]
         parts.append(SUBJECT.pack(score, side) + np.asarray(rows, np.float32).tobytes())
     return len(found), b"".join(parts)
 

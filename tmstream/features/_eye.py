@@ -1,13 +1,13 @@
-"""What body and hand landmarks share: a landmarker with a zone, patience and a memory for faces."""
+"""What landmarks of bodies, hands and faces share: a zone, patience, and who is who."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backends.landmarker import Found, Landmarker, check_frame
+from ..backends.landmarker import Found, Landmarker, Task, check_frame
 from ..backends.models import find_model
 from ..core.errors import DeviceError, InputError
 from ..core.packet import Absent, Float32, Gap, Image, Packet, UInt8
@@ -24,6 +24,21 @@ FAULTS = 3
 DARK = 30
 #: Somebody else must be this much larger to take the focus over.
 NEARER = 1.3
+#: A single picture in which nobody is seen is looked at again in parts of this share, at these
+#: (left, top): the detector misses people under a third of the picture (4 of 11 found without,
+#: 11 of 11 with). Streams are not: tracking would have to jump between parts; give them a ``zone``.
+CLOSER = 0.5
+CLOSER_AT = (
+    (0.25, 0.25),
+    (0.25, 0.5),
+    (0.0, 0.25),
+    (0.5, 0.25),
+    (0.0, 0.5),
+    (0.5, 0.5),
+    (0.25, 0.0),
+)
+#: A smaller part shows no more than the whole did.
+CLOSER_PIXELS = 160
 
 Zone = list[float] | None
 
@@ -47,10 +62,8 @@ class Sight(NamedTuple):
 class Eye:
     """Finds landmarks in a zone of the picture, and begins anew after an interruption."""
 
-    def __init__(
-        self, task: Literal["body", "hands"], *, count: int, detection: float, zone: Zone
-    ) -> None:
-        self._task: Literal["body", "hands"] = task
+    def __init__(self, task: Task, *, count: int, detection: float, zone: Zone) -> None:
+        self._task: Task = task
         self._count, self._detection = count, detection
         self._zone = zone or [0.0, 0.0, 1.0, 1.0]
         self._landmarker: Landmarker | None = None
@@ -118,6 +131,20 @@ class Eye:
             self._services.notice(None)
         self._faults = 0
         return [one for one in found if np.isfinite(one.points).all()]
+
+    def closer(self, t_us: int, picture: UInt8, wanted: Callable[[Found], bool]) -> list[Found]:
+        """Return who is ``wanted`` in the first part of a single picture that shows somebody."""
+        height, width = round(picture.shape[0] * CLOSER), round(picture.shape[1] * CLOSER)
+        if min(height, width) < CLOSER_PIXELS:
+            return []
+        for left, top in CLOSER_AT:
+            x, y = round(left * picture.shape[1]), round(top * picture.shape[0])
+            tile = np.ascontiguousarray(picture[y : y + height, x : x + width])
+            near = [moved(one, left, top, CLOSER, CLOSER) for one in self.look(t_us, tile)]
+            near = [one for one in near if wanted(one)]
+            if near:
+                return near
+        return []
 
     def failed(self, error: DeviceError) -> str:
         """Count a fault and return what to tell; raises it again when patience is at its end."""

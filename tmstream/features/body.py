@@ -27,7 +27,7 @@ from ..maths.geometry import (
     square,
     visible,
 )
-from ._eye import Eye, Followed, Zone, check_zone, moved, why_nobody
+from ._eye import Eye, Followed, Zone, check_zone, why_nobody
 
 #: Score a new person needs. At MediaPipe's own 0.5 it sees people in one of five photographs of
 #: hands, fruit and clothes, at 0.7 in 2 of 310, and 92 of 93 people are still found.
@@ -36,21 +36,6 @@ DETECTION = 0.7
 CORE = (NOSE, *SHOULDERS, *ELBOWS, *WRISTS, *HIPS, *KNEES, *ANKLES)
 #: Two results whose points lie this near (in body sizes) are one person seen twice.
 SAME = 0.12
-#: A single picture in which nobody is seen is looked at again in parts of this share, at these
-#: (left, top): the detector misses people under a third of the picture (4 of 11 found without,
-#: 11 of 11 with). Streams are not: tracking would have to jump between parts; give them a ``zone``.
-CLOSER = 0.5
-CLOSER_AT = (
-    (0.25, 0.25),
-    (0.25, 0.5),
-    (0.0, 0.25),
-    (0.5, 0.25),
-    (0.0, 0.5),
-    (0.5, 0.5),
-    (0.25, 0.0),
-)
-#: A smaller part shows no more than the whole did.
-CLOSER_PIXELS = 160
 
 SPACE = "body"
 
@@ -125,19 +110,13 @@ class BodyLandmarks:
         """Look at the whole; at a single picture without anybody, once more from closer."""
         aspect = part.shape[1] / part.shape[0]
         found = self._eye.look(t_us, part)
-        if not self._eye.fresh or any(_is_person(one.points, aspect) for one in found):
+
+        def somebody(one: Found) -> bool:
+            return _is_person(one.points, aspect)
+
+        if not self._eye.fresh or any(somebody(one) for one in found):
             return found
-        height, width = round(part.shape[0] * CLOSER), round(part.shape[1] * CLOSER)
-        if min(height, width) < CLOSER_PIXELS:
-            return found
-        for left, top in CLOSER_AT:
-            x, y = round(left * part.shape[1]), round(top * part.shape[0])
-            tile = np.ascontiguousarray(part[y : y + height, x : x + width])
-            near = [moved(one, left, top, CLOSER, CLOSER) for one in self._eye.look(t_us, tile)]
-            near = [one for one in near if _is_person(one.points, aspect)]
-            if near:
-                return near
-        return found
+        return self._eye.closer(t_us, part, somebody) or found
 
     def _arrived(
         self, packet: Packet[Any], subject: str, points: Float32

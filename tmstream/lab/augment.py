@@ -27,6 +27,7 @@ VARIANTS: dict[Kind, tuple[str, ...]] = {
     "picture": ("left", "right", "darker", "brighter", "nearer"),
     "body": ("jitter", "left", "right"),
     "hand": ("jitter", "left", "right"),
+    "face": ("jitter", "left", "right"),
     "video": (),
 }
 NOISE_DB = -26.0  #: of white noise, beside the sound (mean squares)

@@ -17,6 +17,7 @@ BY_SENSES = {
     frozenset({"audio"}): "sound",
     frozenset({"body"}): "body",
     frozenset({"hand"}): "hands",
+    frozenset({"face"}): "face",
     frozenset({"gesture"}): "gesture",
     frozenset({"image"}): "image",
     frozenset({"audio", "body"}): "duet",
@@ -60,13 +61,13 @@ def fitting(samples: Iterable[Sample]) -> Pipeline:
         InputError: they are of kinds that no shipped pipeline takes together.
     """
     kinds = {sample.kind for sample in samples}
-    tables = {"body": "body", "hand": "hands"}
+    tables = {"body": "body", "hand": "hands", "face": "face"}
     if kinds <= {"sound"}:
         return read(shipped("sound"))
     if len(kinds) == 1 and (table := kinds & tables.keys()):
         return read(shipped(tables[table.pop()]))
     if kinds <= {"picture", "video"}:
         return read(shipped("image"))
-    if "hand" not in kinds:
+    if not kinds & {"hand", "face"}:
         return read(shipped("duet"))
     raise InputError(f"{' and '.join(sorted(kinds))} samples together: choose with --pipeline")

@@ -138,4 +138,4 @@ def landmarks(sample: Sample) -> Landmarks:
     if points[:, 3].max() > 1.5:
         points[:, 3] /= 100.0
     points[:, 3] = points[:, 3].clip(0.0, 1.0)
-    return Landmarks(points, "body" if sample.kind == "body" else "hand", "1")
+    return Landmarks(points, sample.kind, "1")

@@ -19,16 +19,17 @@ from ..engine.walk import Walk
 from .samples import Kind
 
 #: Which nodes a row of a landmark table stands in for.
-LANDMARK_TYPES = {"body": "body_landmarks", "hand": "hand_landmarks"}
+LANDMARK_TYPES = {"body": "body_landmarks", "hand": "hand_landmarks", "face": "face_landmarks"}
 
 #: What a person calls each kind of sample.
 WORDS: dict[Kind, str] = {
     "sound": "sounds", "picture": "pictures", "video": "videos",
-    "body": "body landmarks", "hand": "hand landmarks",
+    "body": "body landmarks", "hand": "hand landmarks", "face": "face landmarks",
 }  # fmt: skip
 
 _GIVEN: dict[Kind, type] = {
     "sound": Audio, "picture": Image, "video": Image, "body": Landmarks, "hand": Landmarks,
+    "face": Landmarks,
 }  # fmt: skip
 _OUT = "lab.collected"
 

@@ -7,7 +7,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -38,10 +38,13 @@ def reembed(
     pipeline: Pipeline,
     registry: Registry,
     report: Callable[[], object] = lambda: None,
+    *,
+    settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Remade]:
     """Put new vectors in the place of the old, one step a space; returns what became of each.
 
     Resumable: what was computed is kept in the project's cache until the space is replaced.
+    ``settings`` are kept with the vectors, and undone with them.
 
     Raises:
         InputError: the pipeline does not embed what a clip holds, or no clip gives anything.
@@ -50,7 +53,7 @@ def reembed(
     for one in project.examples():
         spaces[one.space].append(one)
     return {
-        space: _one_space(project, pipeline, registry, space, rows, report)
+        space: _one_space(project, pipeline, registry, space, rows, report, settings or {})
         for space, rows in spaces.items()
     }
 
@@ -62,6 +65,7 @@ def _one_space(
     space: str,
     rows: Sequence[Example],
     report: Callable[[], object],
+    settings: Mapping[str, Any],
 ) -> Remade:
     takes: dict[str, list[Example]] = defaultdict(list)
     clips: dict[str, Clip] = {}
@@ -106,8 +110,7 @@ def _one_space(
         raise InputError(
             f"{project.path}: no clip of {space!r} gives anything with {pipeline.path}"
         )
-    project.replace(space, made)
-    project.set_settings(makers)
+    project.replace(space, made, {**settings, **makers})
     return told
 
 
@@ -129,7 +132,7 @@ def kind_of_clip(clip: Clip) -> Kind:
         from ..store.clips import to_landmarks
 
         poses = to_landmarks(clip)
-        return "hand" if poses and poses[0].data.space == "hand" else "body"
+        return cast(Kind, poses[0].data.space) if poses else "body"
     return _KINDS[clip.media_type]
 
 

@@ -19,7 +19,7 @@ from ..store.project import Clip
 if TYPE_CHECKING:
     from .decode import Sound
 
-Kind: TypeAlias = Literal["sound", "picture", "video", "body", "hand"]
+Kind: TypeAlias = Literal["sound", "picture", "video", "body", "hand", "face"]
 
 SOUND_ENDINGS = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf",
@@ -36,7 +36,7 @@ PERSON_COLUMNS = ("person", "speaker", "subject", "signer", "singer", "player", 
 TAKE_COLUMNS = ("take", "clip", "session", "recording", "group")
 
 #: Points a table can hold in a row, and whose they are.
-POINTS: dict[int, Kind] = {33: "body", 21: "hand"}
+POINTS: dict[int, Kind] = {33: "body", 21: "hand", 468: "face"}
 
 _NUMBERED = re.compile(r"(?P<point>.+)_(?P<axis>x|y|z|visibility)$")
 _MAX_CSV_BYTES = 200_000_000

@@ -7,6 +7,7 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -188,9 +189,31 @@ def test_a_label_becomes_one_part_of_an_address(label: str, name: str) -> None:
     assert osc_name(label) == name
 
 
-def test_a_host_that_does_not_exist_is_a_device_error() -> None:
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "two..dots", "x" * 64 + ".invalid"])
+def test_a_host_that_does_not_exist_is_a_device_error(host: str) -> None:
     with pytest.raises(DeviceError, match="no address for"):
-        asyncio.run(Osc(host="no.such.host.invalid").open(FakeServices()))
+        asyncio.run(Osc(host=host).open(FakeServices()))
+
+
+def test_a_host_that_is_looked_up_for_long_holds_up_nobody(
+    listener: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, look_up = threading.Event(), socket.getaddrinfo
+
+    def slowly(*args: Any, **more: Any) -> Any:
+        assert goes_on.wait(5), "the loop stands still"
+        return look_up(*args, **more)
+
+    async def go() -> None:
+        node = Osc(host="localhost", port=listener.port)
+        opening = asyncio.create_task(node.open(FakeServices()))
+        await asyncio.sleep(0)
+        goes_on.set()
+        await opening
+        await node.close()
+
+    monkeypatch.setattr(socket, "getaddrinfo", slowly)
+    asyncio.run(go())
 
 
 @pytest.mark.parametrize("wrong", [{"port": 0}, {"port": 70_000}, {"only": ["event"]}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -44,9 +45,11 @@ class Osc:
         Raises:
             DeviceError: the host has no address.
         """
+        loop = asyncio.get_running_loop()
         try:
-            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)
-        except OSError as error:
+            # Not on the loop: without a network, looking up takes many seconds.
+            found = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)
+        except (OSError, UnicodeError) as error:  # the latter: no name can be written so
             raise DeviceError(f"osc: no address for {self.host}: {error}") from None
         family, kind, protocol, _, self._address = found[0]
         self._socket = socket.socket(family, kind, protocol)

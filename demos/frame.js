@@ -13,7 +13,7 @@ addEventListener("load", () => {
   setInterval(() => {
     const here = typeof tm !== "undefined" && tm ? tm : { source: null };
     const from = here.source ?? "none";
-    const said = from === "take" && here.engine ? "recorded take: tmstream sees nobody yet" : words[from];
+    const said = from === "take" && here.engine ? "recorded take, until tmstream sees somebody: switch on “My camera” in the studio" : words[from];
     if (source.textContent === said) return;
     source.textContent = said;
     source.className = `source ${from}`;

@@ -11,11 +11,16 @@ let tm;
 let dust = [];
 let ripples = [];
 let pinned = [];
+let pins = 0;
 let now = {}; // the present figure, by subject
 
 function setup() {
   createCanvas(windowWidth, windowHeight);
-  for (let i = 0; i < 220; i++) dust.push({ x: random(), y: random() * 0.66, size: random(0.6, 2.2), phase: random(TAU) });
+  for (let i = 0; i < 320; i++) {
+    const [x, milky] = [random(), i % 2]; // every other star lies in the Milky Way
+    const y = milky ? 0.55 - 0.5 * x + randomGaussian() * 0.06 : random(0.7);
+    dust.push({ x, y, size: random(0.6, milky ? 1.8 : 2.8), phase: random(TAU) });
+  }
   tm = tmstream.connect({ take: "take.jsonl", needs: ["landmarks"], mirror: true, fit: "contain" });
   describe("A night sky over a lake. Whoever stands before the camera is drawn in faint stars; sounds make ripples on the water. A pose and a sound at the same time pin the figure to the sky as a constellation.");
 }
@@ -23,14 +28,13 @@ function setup() {
 // Sounds have no subject, poses have one.
 function classTriggered(label, event) {
   if (event.subject !== null) return;
-  ripples.push({ x: width * random(0.3, 0.7), age: 0 });
+  ripples.push({ x: random(0.3, 0.7), y: random(0.08, 0.3), age: 0 });
   for (const person of tm.people) if (person.label && now[person.id]) pin(now[person.id], `${person.label} & ${label}`);
 }
 
 function pin(figure, name) {
-  const small = random(0.22, 0.32);
-  const x = random(0.12, 0.88) * width;
-  const y = random(0.12, 0.34) * height;
+  const small = random(0.28, 0.42);
+  const [x, y] = [width * (0.14 + 0.72 * ((pins * 0.618) % 1)), height * (0.1 + 0.26 * ((pins++ * 0.414) % 1))]; // well apart
   const centre = figure.left_shoulder;
   const points = {};
   for (const key of NAMES) points[key] = { x: x + (figure[key].x - centre.x) * small, y: y + (figure[key].y - centre.y) * small, fromX: figure[key].x, fromY: figure[key].y };
@@ -56,6 +60,13 @@ function drawSky() {
     fill(230, 235, 255, 110 + 60 * sin(star.phase + frameCount * 0.015));
     circle(star.x * width, star.y * height, star.size);
   }
+  for (const { x, y, age } of ripples) { // every sound is a falling star, too
+    const [fromX, fromY, left] = [(x - 0.25 + age * 0.9) * width, (y + age * 0.2) * height, max(0, 1 - age * 2.5)];
+    for (let i = 0; i < 12; i++) {
+      fill(255, 250, 225, 255 * left * (1 - i / 12));
+      circle(fromX - i * 9, fromY - i * 2.6, 5 - i * 0.35);
+    }
+  }
 }
 
 function drawFigures() {
@@ -77,20 +88,20 @@ function drawFigures() {
 
 function drawFigure(points, bright, size) {
   stroke(190, 210, 255, 150 * bright);
-  strokeWeight(1.2 * size);
+  strokeWeight(2 * size);
   for (const [from, to] of LINES) line(points[from].x, points[from].y, points[to].x, points[to].y);
   noStroke();
   for (const name of NAMES) {
     fill(255, 246, 220, 60 * bright);
-    circle(points[name].x, points[name].y, 22 * size);
+    circle(points[name].x, points[name].y, (26 + 8 * sin(frameCount * 0.05 + points[name].x)) * size);
     fill(255, 250, 235, 255 * bright);
-    circle(points[name].x, points[name].y, 6 * size);
+    circle(points[name].x, points[name].y, 8 * size);
   }
 }
 
 function drawPinned() {
   textAlign(CENTER, TOP);
-  textSize(13);
+  textSize(15);
   for (const one of pinned) {
     one.age = min(1, one.age + 1 / 90);
     const way = 1 - pow(1 - one.age, 3);
@@ -110,6 +121,11 @@ function drawLake() {
   lake.addColorStop(1, "#0a1024");
   drawingContext.fillStyle = lake;
   drawingContext.fillRect(0, top, width, height - top);
+  push(); // what stands over the lake is seen in it
+  translate(0, top * 1.5);
+  scale(1, -0.5);
+  for (const figure of Object.values(now)) drawFigure(figure, figure.bright * 0.35, 1);
+  pop();
   noFill();
   for (let i = 0; i < 18; i++) {
     const y = top + pow(i / 18, 1.6) * (height - top) + 4;
@@ -122,14 +138,12 @@ function drawLake() {
     ripple.age += 1 / 160;
     for (let ring = 0; ring < 3; ring++) {
       const wide = max(0, ripple.age - ring * 0.12) * width * 0.7;
-      stroke(220, 230, 255, 170 * (1 - ripple.age));
+      stroke(220, 230, 255, 220 * (1 - ripple.age));
       strokeWeight(1.5);
-      ellipse(ripple.x, top + (height - top) * 0.4, wide, wide * 0.16);
+      ellipse(ripple.x * width, top + (height - top) * 0.4, wide, wide * 0.16);
     }
   }
   ripples = ripples.filter((ripple) => ripple.age < 1);
 }
 
-function windowResized() {
-  resizeCanvas(windowWidth, windowHeight);
-}
+function windowResized() { resizeCanvas(windowWidth, windowHeight); }

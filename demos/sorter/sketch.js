@@ -1,141 +1,148 @@
 // An image sorter: hold up a thing that was taught by its picture, and a marble of its colour rolls into its jar.
 
 const GLASS = ["#d1495b", "#edae49", "#00798c", "#6a994e", "#8d6a9f", "#e07a5f"];
+const MOST = 20; // marbles in a jar; then the lowest makes room
 
 let tm;
 let marbles = [];
 let tallies = new Map();
+let shades = [];
 
 function setup() {
   createCanvas(windowWidth, windowHeight);
+  shades = GLASS.map((tint) => lerpColor(color(tint), color("#20202a"), 0.5).toString("#rrggbb"));
+  textFont("Georgia, serif");
   tm = tmstream.connect({ take: "take.jsonl", simulateKeys: true });
-  describe("A row of glass jars with handwritten names. When the camera recognises a thing, a coloured marble falls into the jar of its name, and a number counts them.");
+  describe("A row of glass jars on a shelf, with handwritten names. When the camera recognises a thing, a coloured marble flies into the jar of its name, and a number counts them.");
 }
 
 function classEntered(label) {
   if (jarsOf().indexOf(label) < 0) return;
   tallies.set(label, (tallies.get(label) || 0) + 1);
-  marbles.push({ label, x: width / 2 + random(-30, 30), y: -30, dx: 0, dy: 0, still: 0, shade: random(0.85, 1) });
-  const mine = marbles.filter((marble) => marble.label === label);
-  if (mine.length > 24) marbles.splice(marbles.indexOf(mine[0]), 1);
+  const { x, y } = eye();
+  marbles.push({ label, x, y, oldX: x - random(-3, 3), oldY: y + 4, born: frameCount });
+  if (marbles.filter((one) => one.label === label).length > MOST) marbles.splice(marbles.findIndex((one) => one.label === label), 1);
 }
 
-function jarsOf() {
-  return tm.labels.slice(0, 6);
-}
+const jarsOf = () => tm.labels.slice(0, GLASS.length);
+const eye = () => ({ x: width / 2, y: jar(0).top * 0.45, size: min(width * 0.36, height * 0.14) });
 
 function jar(index) {
   const count = max(1, jarsOf().length);
-  const wide = min(width / (count + 0.6), 210);
-  return { x: width / 2 + (index - (count - 1) / 2) * wide * 1.06, wide: wide * 0.82, top: height * 0.46, floor: height * 0.86 };
+  const wide = min(width / (count + 0.4), height * 0.34);
+  const floor = height * 0.8;
+  return { x: width / 2 + (index - (count - 1) / 2) * wide, wide: wide * 0.8, top: floor - min(height * 0.46, wide * 2), floor };
 }
 
 function draw() {
-  background("#f3efe6");
-  drawShelf();
-  drawLooking();
-  const size = jar(0).wide * 0.19;
-  for (const marble of marbles) move(marble, size);
-  for (const marble of marbles) drawMarble(marble, size);
-  jarsOf().forEach(drawJar);
+  drawRoom();
+  jarsOf().forEach(drawBack);
+  const size = jar(0).wide * 0.27;
+  marbles.forEach((marble) => fall(marble, size));
+  for (let again = 0; again < 4; again++) marbles.forEach((marble, i) => settle(marble, i, size));
+  marbles.forEach((marble) => drawMarble(marble, size * min(1, (frameCount - marble.born) / 10)));
+  jarsOf().forEach(drawFront);
+  drawEye();
 }
 
-/** A marble flies over its jar, falls in, and rests on those that were there before. */
-function move(marble, size) {
+/** Every marble keeps the speed it had (the step from its old place), falls, and is drawn over its jar. */
+function fall(marble, size) {
   const home = jar(jarsOf().indexOf(marble.label));
-  const inside = marble.y > home.top + size;
-  marble.dy += 0.55;
-  if (!inside) marble.dx = (home.x - marble.x) * 0.09;
-  marble.x += marble.dx;
-  marble.y += marble.dy;
-  marble.dx *= 0.97;
-  const room = home.wide / 2 - size / 2 - 4;
-  if (inside && abs(marble.x - home.x) > room) {
-    marble.x = home.x + Math.sign(marble.x - home.x) * room;
-    marble.dx *= -0.4;
-  }
-  if (marble.y > home.floor - size / 2 - 4) {
-    marble.y = home.floor - size / 2 - 4;
-    marble.dy *= -0.3;
-  }
-  for (const other of marbles) {
-    if (other === marble) break; // only those that came before
-    const gap = dist(marble.x, marble.y, other.x, other.y);
-    if (other.label !== marble.label || gap >= size || gap === 0) continue;
-    const [nx, ny] = [(marble.x - other.x) / gap, (marble.y - other.y) / gap];
-    marble.x += nx * (size - gap);
-    marble.y += ny * (size - gap);
-    marble.dx += nx * 0.5;
-    marble.dy *= 0.6;
+  const [dx, dy] = [marble.x - marble.oldX, marble.y - marble.oldY];
+  [marble.oldX, marble.oldY] = [marble.x, marble.y];
+  marble.y += dy * 0.985 + 0.5;
+  marble.x += marble.y < home.top + size / 2 ? (home.x - marble.x) * 0.1 : dx * 0.96;
+}
+
+/** No marble leaves its jar once it is in, and no two of a jar are in one place. */
+function settle(marble, i, size) {
+  const home = jar(jarsOf().indexOf(marble.label));
+  const room = (home.wide - size) / 2 - 5;
+  if (marble.y > home.top) marble.x = constrain(marble.x, home.x - room, home.x + room);
+  marble.y = min(marble.y, home.floor - size / 2 - 6);
+  for (const other of marbles.slice(0, i)) {
+    const gap = other.label === marble.label ? dist(marble.x, marble.y, other.x, other.y) || 0.1 : size;
+    if (gap >= size) continue;
+    const push = (size - gap) / gap / 2;
+    const [ox, oy] = [(marble.x - other.x) * push, (marble.y - other.y) * push];
+    Object.assign(marble, { x: marble.x + ox + 0.01, y: marble.y + oy });
+    Object.assign(other, { x: other.x - ox, y: other.y - oy });
   }
 }
 
-function drawMarble(marble, size) {
-  const tint = color(GLASS[max(0, jarsOf().indexOf(marble.label)) % GLASS.length]);
-  noStroke();
-  const shine = drawingContext.createRadialGradient(marble.x - size * 0.18, marble.y - size * 0.2, 1, marble.x, marble.y, size * 0.55);
-  shine.addColorStop(0, "#ffffff");
-  shine.addColorStop(0.25, tint.toString("#rrggbb"));
-  shine.addColorStop(1, lerpColor(tint, color("#20202a"), 0.45 * marble.shade).toString("#rrggbb"));
+function drawMarble({ label, x, y }, size) {
+  const kind = max(0, jarsOf().indexOf(label)) % GLASS.length;
+  const shine = drawingContext.createRadialGradient(x - size * 0.18, y - size * 0.2, size * 0.02, x, y, size * 0.55);
+  [[0, "#ffffff"], [0.25, GLASS[kind]], [1, shades[kind]]].forEach(([at, shade]) => shine.addColorStop(at, shade));
   drawingContext.fillStyle = shine;
-  drawingContext.beginPath();
-  drawingContext.arc(marble.x, marble.y, size / 2, 0, TAU);
-  drawingContext.fill();
+  noStroke();
+  circle(x, y, size);
 }
 
-function drawJar(label, index) {
+/** Behind the marbles: the glass, warmer the closer what is seen comes to its name. */
+function drawBack(label, index) {
   const { x, wide, top, floor } = jar(index);
-  const now = tm.is(label);
-  noFill();
-  stroke(90, 110, 115, 150);
-  strokeWeight(3);
-  rect(x - wide / 2, top, wide, floor - top, 6, 6, 22, 22);
-  line(x - wide * 0.56, top, x + wide * 0.56, top);
-  stroke(255, 255, 255, 200);
-  strokeWeight(4);
-  line(x - wide * 0.4, top + 30, x - wide * 0.4, floor - 40);
   noStroke();
-  fill(now ? GLASS[index % GLASS.length] : "#fffdf6");
-  rect(x - wide * 0.36, floor - (floor - top) * 0.42, wide * 0.72, 42, 3);
-  fill(now ? "#ffffff" : "#3b3a36");
-  textAlign(CENTER, CENTER);
-  textFont("Georgia, serif");
-  textSize(constrain(wide * 0.12, 12, 20));
-  text(label, x, floor - (floor - top) * 0.42 + 21);
-  fill("#3b3a36");
-  textSize(15);
-  text(tallies.get(label) || 0, x, floor + 26);
+  fill(40, 30, 20, 40);
+  ellipse(x + wide * 0.08, floor + 3, wide * 1.1, wide * 0.1); // its shadow on the shelf
+  drawingContext.globalAlpha = 0.1 + 0.45 * tm.closeness(label);
+  fill(GLASS[index % GLASS.length]);
+  rect(x - wide / 2, top, wide, floor - top, 8, 8, 26, 26);
+  drawingContext.globalAlpha = 1;
 }
 
-function drawShelf() {
-  noStroke();
-  const { floor } = jar(0);
-  fill("#b98b5e");
-  rect(0, floor + 4, width, 12);
-  fill("#a3774c");
-  rect(0, floor + 14, width, 5);
-}
-
-function drawLooking() {
-  const label = tm.label;
-  const at = jarsOf().indexOf(label);
-  noFill();
-  stroke("#3b3a36");
+function drawFront(label, index) {
+  const { x, wide, top, floor } = jar(index);
+  const glass = drawingContext.createLinearGradient(x - wide / 2, 0, x + wide / 2, 0);
+  for (const [at, white] of [[0, 0.5], [0.08, 0.1], [0.16, 0.55], [0.22, 0.08], [0.8, 0.04], [1, 0.4]]) glass.addColorStop(at, `rgba(255, 255, 255, ${white})`);
+  stroke(90, 105, 110, 150);
   strokeWeight(2);
-  const size = min(width, height) * 0.17;
-  const [x, y] = [width / 2, height * 0.2];
-  for (const [sx, sy] of [[-1, -1], [1, -1], [1, 1], [-1, 1]]) {
-    line(x + sx * size, y + sy * size * 0.8, x + sx * size * 0.75, y + sy * size * 0.8);
-    line(x + sx * size, y + sy * size * 0.8, x + sx * size, y + sy * size * 0.55);
+  drawingContext.fillStyle = glass;
+  rect(x - wide / 2, top, wide, floor - top, 8, 8, 26, 26);
+  fill(255, 255, 255, 90);
+  rect(x - wide * 0.53, top - 6, wide * 1.06, 12, 6); // the rim
+  noStroke();
+  fill(tm.is(label) ? GLASS[index % GLASS.length] : "#fffdf6");
+  rect(x - wide * 0.38, floor + 34, wide * 0.76, 44, 3);
+  fill(tm.is(label) ? "#ffffff" : "#3b3a36");
+  textAlign(CENTER, CENTER);
+  textSize(constrain(wide * 0.13, 12, 20));
+  text(label, x, floor + 50);
+  textSize(12);
+  text(tallies.get(label) || 0, x, floor + 68);
+}
+
+function drawRoom() {
+  const wall = drawingContext.createRadialGradient(width / 2, height * 0.2, 0, width / 2, height * 0.2, max(width, height) * 0.75);
+  wall.addColorStop(0, "#fbf3e2");
+  wall.addColorStop(1, "#cdbb9d");
+  drawingContext.fillStyle = wall;
+  drawingContext.fillRect(0, 0, width, height);
+  const { floor } = jar(0);
+  noStroke();
+  ["#c79a6b", "#a87b4e", "#8a6039"].forEach((wood, i) => {
+    fill(wood);
+    rect(0, floor + [-4, 10, 24][i], width, [14, 14, height][i]);
+  });
+}
+
+function drawEye() {
+  const { x, y, size } = eye();
+  const at = jarsOf().indexOf(tm.label);
+  noFill();
+  stroke(at >= 0 ? GLASS[at % GLASS.length] : "#8d8471");
+  strokeWeight(3);
+  for (const sx of [-1, 1]) for (const sy of [-1, 1]) {
+    line(x + sx * size, y + (sy * size) / 2, x + sx * size * 0.75, y + (sy * size) / 2);
+    line(x + sx * size, y + (sy * size) / 2, x + sx * size, y + (sy * size) / 4);
   }
   noStroke();
-  fill(at >= 0 ? GLASS[at % GLASS.length] : "#9a958a");
+  fill(at >= 0 ? GLASS[at % GLASS.length] : "#6d6553");
   textAlign(CENTER, CENTER);
-  textFont("Georgia, serif");
-  textSize(size * 0.22);
-  text(at >= 0 ? label : "hold something up", x, y);
+  textSize(size * (at >= 0 ? 0.3 : 0.2));
+  text(at >= 0 ? tm.label : "show me", x, y - (at >= 0 ? 0 : size * 0.12));
+  textSize(size * 0.13);
+  if (at < 0) text(jarsOf().join(", ") || "something, once I was taught", x, y + size * 0.16);
 }
 
-function windowResized() {
-  resizeCanvas(windowWidth, windowHeight);
-}
+function windowResized() { resizeCanvas(windowWidth, windowHeight); }

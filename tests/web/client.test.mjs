@@ -180,6 +180,22 @@ test("bodies come in canvas pixels, mirrored on request, with left being the per
   }
 });
 
+test("faces have 468 keypoints, and names where a sketch asks for one", async () => {
+  const points = Array.from({ length: 468 }, (_, i) => [i / 1000, 0.5, 0, 1]);
+  const [tm, socket] = await connected({ width: 400, height: 200 });
+  socket.say({ type: "landmarks", space: "face", subject: "f1", t_us: 5e6, points, side: null, aspect: 2 });
+  assert.equal(tm.bodies.length, 0);
+  assert.equal(tm.faces.length, 1);
+  assert.equal(tm.faces[0].keypoints.length, 468);
+  assert.ok(Math.abs(tm.faces[0].mouth_left.x - 0.291 * 400) < 1e-9);
+  assert.equal(tm.landmarks("face")[4].name, "nose");
+  assert.equal(tm.landmarks("face")[5].name, undefined);
+  socket.say(prediction("smile", [["smile", 0.8]], { subject: "f1", spaces: ["face"] }));
+  assert.equal(tm.people[0].face.subject, "f1");
+  assert.equal(tm.people[0].body, null);
+  tm.close();
+});
+
 test("every person has a label", async () => {
   const [tm, socket] = await connected();
   socket.say(prediction("clap", [["clap", 0.8]], { subject: "a", spaces: ["body"] }));

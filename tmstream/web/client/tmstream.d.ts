@@ -42,6 +42,7 @@ export interface Person {
   id: string; subject: string; label: Label; confidence: number; rejected: Rejected;
   results: { label: string; confidence: number; closeness: number }[];
   readonly body: Skeleton | null;
+  readonly face: Skeleton | null;
   is(label: string): boolean;
   closeness(label: string): number;
 }
@@ -50,7 +51,7 @@ export interface Options {
   address?: string;
   /** No words on the canvas; ask `tm.connected` and `tm.problem` instead. */
   quiet?: boolean;
-  /** Flip x of bodies and hands, as in a mirror. */
+  /** Flip x of bodies, hands and faces, as in a mirror. */
   mirror?: boolean;
   /** How the camera picture lies on the canvas; "stretch" unless told. */
   fit?: "stretch" | "contain" | "cover";
@@ -97,6 +98,8 @@ export interface Tmstream {
   readonly people: Person[];
   readonly bodies: Skeleton[];
   readonly hands: Skeleton[];
+  /** 468 keypoints each, 21 of them by name: nose, mouth_left, left_upper_lid, right_brow ... */
+  readonly faces: Skeleton[];
   /**
    * The engine's latest camera picture: a p5.Image with p5, else a canvas; null while there is none. Asking for it the
    * first time subscribes. Needs `share_video: true` in the pipeline's websocket line, and a page on the same machine.

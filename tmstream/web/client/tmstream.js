@@ -34,6 +34,13 @@
     ["index", "middle", "ring", "pinky"].flatMap((finger) => ["mcp", "pip", "dip", "tip"].map((joint) => `${finger}_finger_${joint}`)),
   );
 
+  // Of a face's 468 points those that sketches ask for by name.
+  const FACE = Object.assign([], {
+    0: "upper_lip", 4: "nose", 10: "forehead", 13: "upper_lip_inner", 14: "lower_lip_inner", 17: "lower_lip", 152: "chin",
+    33: "right_eye_outer", 61: "mouth_right", 105: "right_brow", 133: "right_eye_inner", 145: "right_lower_lid", 159: "right_upper_lid", 234: "right_cheek",
+    263: "left_eye_outer", 291: "mouth_left", 334: "left_brow", 362: "left_eye_inner", 374: "left_lower_lid", 386: "left_upper_lid", 454: "left_cheek",
+  });
+
   const script = typeof document !== "undefined" && document.currentScript ? document.currentScript.src : "";
   const nowMs = () => performance.timeOrigin + performance.now();
   const clean = (label) => String(label).normalize("NFC");
@@ -525,7 +532,10 @@
 
     get hands() { return this._skeletons("hand"); }
 
-    /** Keypoints of the first (or the named) body or hand, in canvas pixels; [] when there is none. */
+    /** Faces: 468 keypoints, as ml5's faceMesh has them; those of `FACE` by name too. */
+    get faces() { return this._skeletons("face"); }
+
+    /** Keypoints of the first (or the named) body, hand or face, in canvas pixels; [] when there is none. */
     landmarks(space, subject) {
       const found = this._skeletons(space).find((one) => subject === undefined || one.subject === subject);
       return found ? found.keypoints : [];
@@ -841,6 +851,7 @@
         person = {
           id: subject, subject, label: null, confidence: 0, rejected: null, results: [],
           get body() { return tm.bodies.find((body) => body.subject === subject) ?? null; },
+          get face() { return tm.faces.find((face) => face.subject === subject) ?? null; },
           is(label) { return person.label === tm._mention(label) || (tm._entered.get(clean(label))?.has(subject) ?? false); },
           closeness(label) { return person.results.find((part) => part.label === tm._mention(label))?.closeness ?? 0; },
         };
@@ -861,7 +872,7 @@
     }
 
     _skeleton(message) {
-      const names = message.points.length === HAND.length ? HAND : BODY;
+      const names = { hand: HAND, face: FACE }[message.space] ?? BODY;
       const { width, height } = this._canvas();
       const [scaleX, scaleY, leftX, topY] = this._fit(width, height, message.aspect || 1);
       const skeleton = { subject: message.subject, id: message.subject, space: message.space, side: message.side, keypoints: [] };

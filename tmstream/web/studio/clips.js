@@ -1,8 +1,8 @@
 // What is kept with an example: sound, picture or landmarks, as a small drawing that can be played.
 import { canvasInk, h, sharpen } from "./dom.js";
+import { linesOf, thicknessOf } from "./figures.js";
 
 const PARALLEL = 2; // the engine takes 20 commands a second from one page
-const bones = [[11, 12], [11, 13], [13, 15], [12, 14], [14, 16], [11, 23], [12, 24], [23, 24], [23, 25], [25, 27], [24, 26], [26, 28]];
 
 let audio = null;
 
@@ -128,20 +128,17 @@ function drawPose(canvas, poses) {
   const at = (i) => [(width + right) / 2 - (xs[i] - left) * scale, height * 0.07 + (ys[i] - top) * scale];
   context.clearRect(0, 0, width, height);
   context.strokeStyle = context.fillStyle = getComputedStyle(canvas).color || canvasInk("--text");
-  context.lineWidth = 2.5;
+  context.lineWidth = 0.8 * thicknessOf(pose.points);
   context.lineCap = "round";
-  if (pose.points.length < 33) {
-    pose.points.forEach((_, i) => context.fillRect(...at(i), 3, 3));
-    return;
-  }
-  for (const [a, b] of bones) {
+  for (const [a, b] of linesOf(pose.points)) {
     context.beginPath();
     context.moveTo(...at(a));
     context.lineTo(...at(b));
     context.stroke();
   }
+  if (pose.points.length !== 33) return;
   context.beginPath();
-  context.arc(...at(0), 5, 0, 7);
+  context.arc(...at(0), 5, 0, 7); // the head
   context.fill();
 }
 

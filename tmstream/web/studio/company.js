@@ -2,8 +2,8 @@
 import { h } from "./dom.js";
 
 const SEEN_MS = 600;
-const BODY = 33; // points; what has fewer is a hand, and nobody can say whose
-const TRUNK = [0, 11, 12, 23, 24]; // nose, shoulders, hips: as large whatever the arms do
+// Points that tell who is larger: nose, shoulders, hips, as large whatever the arms do; the outline of a face.
+const SPAN = { body: [0, 11, 12, 23, 24], face: [10, 152, 234, 454] };
 const NEARER = 1.15; // so much larger has to be who is to count as nearer than the one before
 
 export class Company {
@@ -13,18 +13,22 @@ export class Company {
     this.nearest = h("option", { value: "nearest" });
     this.choice = h("select", { "aria-label": "Whom it learns from" }, this.nearest, h("option", { value: "all" }, "everybody"));
     this.element = h("p.company", { role: "status", hidden: true }, this.words, this.choice);
-    app.wire.on("hello", () => { this.hands = false; });
+    app.wire.on("hello", () => {
+      this.space = null;
+      this.unclear = false; // hands, or faces beside bodies: nobody can say whose
+    });
     app.wire.on("landmarks", (message) => this.see(message));
     setInterval(() => this.show(app.classes.recorder.recording, app.wire.mayTeach && !app.locked), 250);
   }
 
-  see({ subject, points }) {
-    if (points.length !== BODY) {
-      this.hands = true;
+  see({ subject, space, points }) {
+    if (space in SPAN) this.space ??= space;
+    if (space !== this.space) {
+      this.unclear = true;
       return;
     }
     const span = (axis) => {
-      const along = TRUNK.map((index) => points[index][axis]);
+      const along = SPAN[space].map((index) => points[index][axis]);
       return Math.max(...along) - Math.min(...along);
     };
     this.people.set(subject, { size: Math.hypot(span(0), span(1)), ms: performance.now() });
@@ -42,7 +46,7 @@ export class Company {
 
   /** Whom to learn from, from now on; null: from whoever is there, and whoever comes. */
   chosen() {
-    return this.hands || this.choice.value === "all" ? null : this.present[0] ?? null;
+    return this.unclear || this.choice.value === "all" ? null : this.present[0] ?? null;
   }
 
   /** Before and while recording; of one person there is nothing to say. */
@@ -53,17 +57,17 @@ export class Company {
     if (this.element.hidden) return;
     const under = Boolean(recording?.started);
     const whom = recording?.subject ?? null;
-    const words = `${there.length} people in the picture: ${under ? "learning" : "learn"} from${this.hands ? " all" : ""}`;
+    const words = `${there.length} people in the picture: ${under ? "learning" : "learn"} from${this.unclear ? " all" : ""}`;
     const nearest = `the nearest (${whom ?? there[0]})`;
     if (this.words.textContent !== words) this.words.textContent = words;
     if (this.nearest.textContent !== nearest) this.nearest.textContent = nearest;
     this.choice.disabled = under;
-    this.choice.hidden = Boolean(this.hands);
+    this.choice.hidden = Boolean(this.unclear);
   }
 
   /** What there is to say of who was taught, when it was not simply whoever teaches. */
   told(recording, subjects = []) {
-    const people = this.hands ? [] : subjects;
+    const people = this.unclear ? [] : subjects;
     if (people.length > 1) return ` of ${people.length} people (${people.join(", ")})`;
     return recording.subject && recording.company > 1 ? ` of ${recording.subject} alone` : "";
   }

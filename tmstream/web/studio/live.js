@@ -1,13 +1,12 @@
 // What the engine hears and sees now: spectrogram, level, skeletons, and a bar for every label.
 import { canvasInk, fill, h, inkOf, panel, percent, sharpen } from "./dom.js";
+import { linesOf, thicknessOf } from "./figures.js";
 
 const FRESH_MS = 1500;
 const SEEN_MS = 600; // a skeleton or picture older than this is not shown
+const TOP_OF_FACE = 10; // of its landmarks: the forehead
 const LOWEST_DB = -80;
 const HIGHEST_DB = -10;
-// Pairs of MediaPipe points that are joined by a line.
-const BODY = [[11, 12], [11, 13], [13, 15], [12, 14], [14, 16], [11, 23], [12, 24], [23, 24], [23, 25], [25, 27], [24, 26], [26, 28], [27, 31], [28, 32], [0, 11], [0, 12]];
-const HAND = [[0, 1], [1, 2], [2, 3], [3, 4], [0, 5], [5, 6], [6, 7], [7, 8], [5, 9], [9, 10], [10, 11], [11, 12], [9, 13], [13, 14], [14, 15], [15, 16], [13, 17], [17, 18], [18, 19], [19, 20], [0, 17]];
 
 /** Why there is no answer, in words. */
 export const REASONS = {
@@ -181,9 +180,9 @@ export class Live {
     const pictured = this.frame !== null || !this.video.hidden;
     const ink = answer?.label ? canvasInk(inkOf(answer.label)) : pictured ? "#fff" : canvasInk("--soft");
     context.strokeStyle = context.fillStyle = ink;
-    context.lineWidth = 3;
+    context.lineWidth = thicknessOf(message.points);
     context.lineCap = "round";
-    for (const [from, to] of message.points.length === 21 ? HAND : BODY) {
+    for (const [from, to] of linesOf(message.points)) {
       const [a, b] = [message.points[from], message.points[to]];
       if (!a || !b || Math.min(a[3], b[3]) < 0.3) continue;
       context.beginPath();
@@ -191,7 +190,7 @@ export class Live {
       context.lineTo(...at(b));
       context.stroke();
     }
-    const [x, y] = at(message.points[0]);
+    const [x, y] = at(message.points[message.points.length === 468 ? TOP_OF_FACE : 0]);
     if (message.points.length === 33) {
       context.beginPath();
       context.arc(x, y, 9, 0, 7);

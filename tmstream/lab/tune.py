@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -18,6 +18,7 @@ from ..engine.spec import Pipeline
 from ..head.judge import Learn, judge
 from ..head.learn import Fit, learn
 from ..head.lesson import Lesson
+from ..store.batch import one_step
 from ..store.project import Example, NewExample, Project
 from .classify import Head
 from .embedder import Embedder, Heard
@@ -80,8 +81,6 @@ def search(
     Raises:
         InputError: the pipeline has no head, or too little was taught to hold any of it out.
     """
-    from sklearn.model_selection import ParameterGrid
-
     spec = head_of(pipeline)
     if spec is None:
         raise InputError(f"{pipeline.path} has no head (knn) to tune")
@@ -90,12 +89,13 @@ def search(
     learned = _remembered()
     base = score(examples, before["k"], before["strictness"], learned)
     best, best_score, tried = before, base + CONVINCING, 1
-    for one in ParameterGrid(GRID):
+    for values in itertools.product(*GRID.values()):
+        one = dict(zip(GRID, values, strict=True))
         found = score(examples, one["k"], one["strictness"], learned)
         tried += 1
         report()
         if found > best_score:
-            best, best_score = dict(one), found
+            best, best_score = one, found
     dropped = False
     if made:
         own = [one for one in examples if one.augmented_from is None]
@@ -104,12 +104,12 @@ def search(
         # On top of what the grid gained, it must gain as convincingly itself.
         dropped = without > best_score + (CONVINCING if best is not before else 0.0)
         best_score = without if dropped else best_score
-    batch = uuid.uuid4().hex
-    if best is not before:
-        settings = {f"nodes.{spec.name}.{name}": best[name] for name in best}
-        project.set_settings(settings, batch=batch)
-    if dropped:
-        project.delete(made, batch=batch)
+    with one_step(project) as batch:
+        if best is not before:
+            settings = {f"nodes.{spec.name}.{name}": best[name] for name in best}
+            project.set_settings(settings, batch=batch)
+        if dropped:
+            project.delete(made, batch=batch)
     gained = best is not before or dropped
     return Tuned(
         before, dict(best), base, best_score if gained else base, tried, len(made) * dropped
@@ -147,21 +147,21 @@ def silence(
         heard = embedder.embed(sample)
     if heard.error:
         raise InputError(heard.error)
-    batch = uuid.uuid4().hex
     strictness = float(head_params(pipeline)["strictness"])
     wrong = _answered(project, pipeline, registry, heard, spec.name, strictness)
     before, kept = _triggers(wrong), 0
-    for _ in range(ROUNDS):
-        if _triggers(wrong) <= most:
-            break
-        project.add([_negative(*one, sample) for one in wrong], batch=batch)
-        kept += len(wrong)
-        wrong = _answered(project, pipeline, registry, heard, spec.name, strictness)
-    while _triggers(wrong) > most and strictness < 1.0:
-        strictness = min(1.0, round(strictness + STEP, 3))
-        wrong = _answered(project, pipeline, registry, heard, spec.name, strictness)
-    if strictness != head_params(pipeline)["strictness"]:
-        project.set_settings({f"nodes.{spec.name}.strictness": strictness}, batch=batch)
+    with one_step(project) as batch:
+        for _ in range(ROUNDS):
+            if _triggers(wrong) <= most:
+                break
+            project.add([_negative(*one, sample) for one in wrong], batch=batch)
+            kept += len(wrong)
+            wrong = _answered(project, pipeline, registry, heard, spec.name, strictness)
+        while _triggers(wrong) > most and strictness < 1.0:
+            strictness = min(1.0, round(strictness + STEP, 3))
+            wrong = _answered(project, pipeline, registry, heard, spec.name, strictness)
+        if strictness != head_params(pipeline)["strictness"]:
+            project.set_settings({f"nodes.{spec.name}.strictness": strictness}, batch=batch)
     last_us = max((packet.data.end_us for _, packet in heard.packets), default=0)
     return Silenced(last_us / 1e6, before, _triggers(wrong), kept, strictness)
 

@@ -47,7 +47,10 @@ def add(
 
 
 def replace(
-    db: sqlite3.Connection, space: str, examples: Sequence[NewExample]
+    db: sqlite3.Connection,
+    space: str,
+    examples: Sequence[NewExample],
+    settings: Mapping[str, Any] | None = None,
 ) -> tuple[list[str], Change]:
     """Put ``examples`` in the place of all of ``space``, whose dimension may change by that."""
     query = "SELECT seq FROM example WHERE alive = 1 AND space = ?"
@@ -59,7 +62,8 @@ def replace(
     if known:
         raise InputError("an example made anew needs a new id")
     summary = f"made {many(len(new))} of {quoted(space)} anew"
-    return ids, journal.record(db, "replace", summary, Patch(show=new, hide=old))
+    patch = Patch(show=new, hide=old, settings=dict(settings or {}))
+    return ids, journal.record(db, "replace", summary, patch)
 
 
 def delete(db: sqlite3.Connection, ids: Sequence[str], *, batch: str = "") -> tuple[None, Change]:

@@ -19,13 +19,12 @@ import itertools
 import json
 import re
 import sqlite3
-import uuid
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import msgspec
@@ -34,6 +33,7 @@ import numpy as np
 from ..core.errors import InputError, StoreError
 from ..core.packet import Phase
 from . import backups, listing, schema, values
+from .batch import one_step
 from .project import Project
 from .records import LANDMARKS, MAX_CLIP_BYTES, Clip, Example, NewExample, checked
 
@@ -41,7 +41,11 @@ FORMAT = "tmstream-export-1"
 SUFFIXES = {"audio/flac": ".flac", "image/jpeg": ".jpg", LANDMARKS: ".landmarks"}
 MEDIA_TYPES = {suffix: kind for kind, suffix in SUFFIXES.items()}
 
+Progress: TypeAlias = Callable[[int, int], object]
+
 BATCH = 500  #: examples stored at once
+#: Vectors are numbers: the best packing of them takes seven times as long and saves 7 % of a file.
+PACKING = 1
 MAX_SETTINGS_BYTES = 2**20
 
 #: Settings that describe the vectors, and so have to come along with them.
@@ -68,8 +72,14 @@ class _Line(msgspec.Struct, frozen=True):
     clip: str | None = None
 
 
-def export(project: Project, out: Path) -> dict[str, Any]:
+def _unwatched(done: int, total: int) -> None:
+    """Show nobody how far it is."""
+
+
+def export(project: Project, out: Path, progress: Progress = _unwatched) -> dict[str, Any]:
     """Write the living examples, their clips and the settings to the zip ``out``.
+
+    ``progress`` is told how many examples are written, of how many.
 
     Raises:
         StoreError: ``out`` exists already, or cannot be written.
@@ -79,8 +89,8 @@ def export(project: Project, out: Path) -> dict[str, Any]:
         raise StoreError(f"{out}: exists already; choose another name")
     partial = out.with_name(out.name + ".partial")
     try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
-            counts = _write(project, archive)
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=PACKING) as archive:
+            counts = _write(project, archive, progress)
         partial.replace(out)
     except OSError as error:
         raise StoreError(f"{out}: cannot be written ({error})") from error
@@ -89,7 +99,7 @@ def export(project: Project, out: Path) -> dict[str, Any]:
     return {"path": str(out), **counts}
 
 
-def _write(project: Project, archive: zipfile.ZipFile) -> dict[str, int]:
+def _write(project: Project, archive: zipfile.ZipFile, progress: Progress) -> dict[str, int]:
     examples = project.examples()
     groups = sorted({key for example in examples for key in example.groups})
     table = io.StringIO()
@@ -98,7 +108,7 @@ def _write(project: Project, archive: zipfile.ZipFile) -> dict[str, int]:
     files: dict[tuple[bytes, str], str] = {}
     with archive.open("examples.jsonl", "w", force_zip64=True) as lines:
         clips = []
-        for example in examples:
+        for number, example in enumerate(examples, 1):
             clip = project.clip(example.id) if example.has_clip else None
             name = None
             if clip is not None:
@@ -113,6 +123,7 @@ def _write(project: Project, archive: zipfile.ZipFile) -> dict[str, int]:
                             [name, example.label, example.person or "", example.take, *named]
                         )
             lines.write(msgspec.json.encode(_line(example, name)) + b"\n")
+            progress(number, len(examples))
     for name, owner in clips:
         clip = project.clip(owner)
         if clip is not None:
@@ -137,10 +148,11 @@ def _file_name(example: Example, clip: Clip) -> str:
     return f"{folder}/{re.sub(r'[^0-9A-Za-z_-]', '_', example.id)}{SUFFIXES[clip.media_type]}"
 
 
-def bring_in(source: Path, project: Project) -> dict[str, Any]:
+def bring_in(source: Path, project: Project, progress: Progress = _unwatched) -> dict[str, Any]:
     """Add the examples of a zip, an unpacked zip or another project; all of it is one undo step.
 
-    Examples already here stay as they are; those deleted here come back.
+    Examples already here stay as they are; those deleted here come back. What is left unfinished is
+    taken back. ``progress`` is told how many are stored, of how many.
 
     Raises:
         InputError: it is none of these, is not whole, or was made by another embedder.
@@ -152,28 +164,31 @@ def bring_in(source: Path, project: Project) -> dict[str, Any]:
     if source.is_file() and not source.stat().st_size:
         raise InputError(f"{source}: is empty")
     if source.is_dir():
-        return _store_listing(project, listing.of_folder(source), source)
+        return _store_listing(project, listing.of_folder(source), source, progress)
     if zipfile.is_zipfile(source):
         try:
             with zipfile.ZipFile(source) as archive:
-                return _store_listing(project, listing.of_zip(archive, source), source)
+                return _store_listing(project, listing.of_zip(archive, source), source, progress)
         except (
             zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError,
         ) as error:  # fmt: skip
             raise InputError(f"{source}: is not a whole zip file ({error})") from error
     try:
         settings = _project_settings(source)
-        return _store(project, settings, lambda: backups.whole_examples(source))
+        return _store(project, settings, lambda: backups.whole_examples(source), progress)
     except schema.Damaged as error:
         raise InputError(str(error)) from error
 
 
 def _store(
-    project: Project, settings: dict[str, Any], examples: Callable[[], Iterator[NewExample]]
+    project: Project,
+    settings: dict[str, Any],
+    examples: Callable[[], Iterator[NewExample]],
+    progress: Progress,
 ) -> dict[str, Any]:
     """Read everything once to see that it is sound, then once more to store it."""
-    sizes = project.spaces()
-    for example in map(checked, examples()):
+    sizes, total = project.spaces(), 0
+    for total, example in enumerate(map(checked, examples()), 1):  # noqa: B007 - it is counted
         if sizes.setdefault(example.space, example.vector.size) != example.vector.size:
             raise InputError(
                 f"a vector of {example.space!r} has {example.vector.size} numbers, not "
@@ -189,16 +204,16 @@ def _store(
                 f"the examples of {key[6:]!r} were made by another embedder than this project's; "
                 "run tmstream reembed on one of them first"
             )
-    before = len(project.examples())
-    batch = f"import-{uuid.uuid4().hex}"
-    read = 0
+    before, read = project.count(), 0
     source = examples()
-    while some := list(itertools.islice(source, BATCH)):
-        project.bring_in(some, batch=batch)
-        read += len(some)
-    if missing and read:
-        project.set_settings(missing, batch=batch)
-    return {"read": read, "added": len(project.examples()) - before}
+    with one_step(project) as batch:
+        while some := list(itertools.islice(source, BATCH)):
+            project.bring_in(some, batch=batch)
+            read += len(some)
+            progress(read, total)
+        if missing and read:
+            project.set_settings(missing, batch=batch)
+    return {"read": read, "added": project.count() - before}
 
 
 def _project_settings(source: Path) -> dict[str, Any]:
@@ -211,7 +226,9 @@ def _project_settings(source: Path) -> dict[str, Any]:
             return {}
 
 
-def _store_listing(project: Project, files: listing.Listing, path: Path) -> dict[str, Any]:
+def _store_listing(
+    project: Project, files: listing.Listing, path: Path, progress: Progress
+) -> dict[str, Any]:
     if "examples.jsonl" not in files.names:
         raise InputError(
             f"{path}: holds no examples.jsonl; folders of recordings are taught by tmstream teach"
@@ -225,7 +242,7 @@ def _store_listing(project: Project, files: listing.Listing, path: Path) -> dict
         except msgspec.DecodeError as error:
             raise InputError(f"{path}: settings.json cannot be read ({error})") from error
         settings = {key: value for key, value in found.items() if key.startswith(_SETTINGS)}
-    return _store(project, settings, lambda: _examples(files, path))
+    return _store(project, settings, lambda: _examples(files, path), progress)
 
 
 def _examples(files: listing.Listing, path: Path) -> Iterator[NewExample]:

@@ -96,10 +96,15 @@ def record(
     return change
 
 
-def undo(db: sqlite3.Connection) -> tuple[str, Change]:
-    """Take back the newest operation, with those of the same batch; returns what it had done."""
+def undo(db: sqlite3.Connection, batch: str = "") -> tuple[str, Change]:
+    """Take back the newest operation, with those of the same batch; returns what it had done.
+
+    With ``batch``, only if it is of that one.
+    """
     patches: list[Patch] = []
     done = op = read_op(db, values.state(db, "head"))
+    if batch and op.batch != batch:
+        raise InputError("another step came since")
     # What was emptied by `erase` does nothing any more, and is passed over.
     while not patches or (op.batch and op.batch == done.batch) or not _lasting(op.inverse):
         if op.parent is None:

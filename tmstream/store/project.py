@@ -178,13 +178,15 @@ class Project:
             lambda db: changes.add(db, ready, batch=batch, verb="import", revive=True)
         )
 
-    def replace(self, space: str, examples: Sequence[NewExample]) -> list[str]:
-        """Put ``examples`` in the place of all examples of ``space``, as one step.
+    def replace(
+        self, space: str, examples: Sequence[NewExample], settings: Mapping[str, Any] | None = None
+    ) -> list[str]:
+        """Put ``examples``, and ``settings``, in the place of those of ``space``, as one step.
 
         For another embedder: their dimension may differ from the one before.
         """
         ready = self._ready(examples)
-        return self._database.change(lambda db: changes.replace(db, space, ready))
+        return self._database.change(lambda db: changes.replace(db, space, ready, settings))
 
     def delete(self, ids: Sequence[str], *, batch: str = "") -> None:
         """Hide examples, and what was augmented from them. `InputError` for an id never seen."""
@@ -206,9 +208,9 @@ class Project:
         """Keep JSON values; None removes one. "locked" says how the show stands: it is no step."""
         self._database.change(lambda db: changes.set_settings(db, settings, batch=batch))
 
-    def undo(self) -> str:
-        """Take back the last step; returns what it had done. `InputError` when there is none."""
-        return self._database.change(journal.undo)
+    def undo(self, *, batch: str = "") -> str:
+        """Take back the last step (of ``batch``); returns what it did. `InputError`: none is."""
+        return self._database.change(lambda db: journal.undo(db, batch))
 
     def redo(self) -> str:
         """Do again what was undone last; returns what it does. `InputError` when there is none."""

@@ -157,6 +157,11 @@ def test_another_embedder_is_refused_until_the_clips_are_embedded_again(
     told = reembed(project, pipeline, registry)
     assert (told["audio"].done, told["audio"].lost) == (count, 0)
     assert len(project.examples()) == count
+    made = project.setting("space:audio")
+    assert project.undo().startswith("made ")
+    assert project.setting("space:audio") == "an older model", "of the old vectors, one step back"
+    project.redo()
+    assert project.setting("space:audio") == made
     assert taught(project, pipeline, samples)["whistle"].taken == 1, "and ids still know the files"
     answers = asked(project, pipeline, samples)
     assert [one.label for one in answers] == [sample.label for sample in samples]

@@ -8,6 +8,7 @@ import pytest
 
 from tmstream.core.errors import InputError
 from tmstream.store import journal
+from tmstream.store.batch import one_step
 from tmstream.store.patch import Patch
 from tmstream.store.project import NewExample, Project
 
@@ -116,3 +117,28 @@ def test_a_snapshots_name_is_taken_once(project: Project) -> None:
     with pytest.raises(InputError, match="already"):
         project.snapshot("evening")
     assert [one.name for one in project.snapshots()] == ["evening"]
+
+
+def test_what_is_left_unfinished_is_taken_back(project: Project, example: New) -> None:
+    def unfinished() -> None:
+        with one_step(project) as batch:
+            project.add([example("snap")], batch=batch)
+            project.set_settings({"strictness": 0.5}, batch=batch)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        unfinished()
+    assert not project.examples()
+    assert project.setting("strictness") is None
+    project.add([example()])
+    with pytest.raises(KeyboardInterrupt), one_step(project):
+        raise KeyboardInterrupt
+    assert project.labels() == ["clap"], "nothing of it was begun, and nothing else is taken back"
+
+
+def test_nobody_elses_step_is_taken_back(project: Project, example: New) -> None:
+    with pytest.raises(ZeroDivisionError), one_step(project) as batch:  # noqa: PT012
+        project.add([example()], batch=batch)
+        project.add([example("snap")])
+        raise ZeroDivisionError
+    assert project.labels() == ["clap", "snap"]

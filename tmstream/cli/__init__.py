@@ -51,7 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = FAILED
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
+        # click has put its own in the place of Ctrl-C.
+        told = str(error if isinstance(error, KeyboardInterrupt) else error.__cause__ or "")
+        click.echo(f"interrupted{told and f': {told}'}", err=True)
         status = INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()

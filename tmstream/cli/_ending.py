@@ -6,6 +6,8 @@ import asyncio
 import os
 import signal
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -15,6 +17,15 @@ PATIENCE_S = 8.0
 INTERRUPTED = 130
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def if_interrupted(told: str | Callable[[], str]) -> Iterator[None]:
+    """Have Ctrl-C say what there is of what was begun, in the line that ends the command."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(told if isinstance(told, str) else told()) from error
 
 
 class Ending:

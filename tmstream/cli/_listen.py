@@ -22,8 +22,9 @@ _BAR = 40
 
 
 def teach_from_microphone(
-    project: Path, label: str, pipeline: str | None, person: str | None, seconds: float
-) -> int:
+    project: Path, label: str, pipeline: str | None, person: str | None, seconds: float,
+    despite_lock: bool,
+) -> int:  # fmt: skip
     """Teach ``label`` from the microphone; returns the exit status."""
     from datetime import datetime
 
@@ -33,10 +34,13 @@ def teach_from_microphone(
     from ..lab.samples import Sample
     from ..lab.teach import teach
 
+    if project.exists():  # nobody shall make a sound to hear that it is not wanted
+        with opened(project, despite_lock=despite_lock):
+            pass
     with recorded(seconds, f"make the sound {label!r} a few times, with pauses") as recording:
         take = f"microphone {datetime.now():%Y-%m-%d %H:%M:%S}"
         sample = Sample(recording, take, "sound", label, groups={"take": take})
-        with opened(project, create=True) as book:
+        with opened(project, create=True, despite_lock=despite_lock) as book:
             read = chosen(pipeline, book) or choice.fitting([sample])
             with Pool(read, Registry.installed(), workers=1) as pool:
                 told = teach(

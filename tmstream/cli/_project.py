@@ -17,21 +17,35 @@ if TYPE_CHECKING:
 project_argument = click.argument(
     "project", type=click.Path(path_type=Path, dir_okay=False), metavar="PROJECT"
 )
+despite_lock_option = click.option(
+    "--despite-lock", is_flag=True, help="Also while teaching is locked for a show."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 
 
 @contextmanager
-def opened(path: Path, *, create: bool = False) -> Iterator[Project]:
+def opened(path: Path, *, create: bool = False, despite_lock: bool = True) -> Iterator[Project]:
     """Hold a project open; one made by this command is not left behind empty.
 
-    An engine that has it open sees every change within a second: it watches the file.
+    An engine that has it open sees every change within a second: it watches the file. What changes
+    what is taught opens it without ``despite_lock``, unless the user says so.
+
+    Raises:
+        InputError: it is locked for a show.
+        StoreError: it cannot be opened.
     """
+    from ..core.errors import InputError
     from ..store.project import Project
 
     project = Project.open(path, create=create)
     try:
         for line in project.notices:
             click.echo(f"note: {line}", err=True)
+        if not despite_lock and project.setting("locked"):
+            raise InputError(
+                f"{project.path}: teaching is locked for the show; unlock it in the studio "
+                "(tmstream open), or say --despite-lock"
+            )
         yield project
     finally:
         empty = project.created and not project.examples()

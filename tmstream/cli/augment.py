@@ -6,9 +6,12 @@ from pathlib import Path
 
 import click
 
+from ._ending import if_interrupted
 from ._pipeline import chosen
-from ._project import json_option, opened, project_argument
+from ._project import despite_lock_option, json_option, opened, project_argument
 from ._vary import room_option, tell, varied
+
+KEPT = "the variants made so far are kept: the same command goes on, undo takes them back"
 
 
 @click.command()
@@ -17,10 +20,11 @@ from ._vary import room_option, tell, varied
 @room_option
 @click.option("--off", is_flag=True, help="Delete the variants instead.")
 @click.option("--pipeline", help="Which embedders: a YAML file or a shipped name.")
+@despite_lock_option
 @json_option
 def augment(
     project: Path, labels: tuple[str, ...], room: Path | None, off: bool, pipeline: str | None,
-    as_json: bool,
+    despite_lock: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Teach PROJECT variants of its examples: sounds with noise, higher, lower, faster and slower.
 
@@ -39,7 +43,7 @@ def augment(
     if off and room is not None:
         raise click.UsageError("--off makes nothing, so it needs no --room")
     noise = room_of(room) if room is not None else None
-    with opened(project) as book:
+    with if_interrupted(KEPT), opened(project, despite_lock=despite_lock) as book:
         if off:
             gone = unvary(book, labels or None)
             if as_json:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from ._project import opened, project_argument
+from ._ending import if_interrupted
+from ._progress import steps
+from ._project import despite_lock_option, opened, project_argument
 
 
 @click.command()
@@ -20,19 +22,25 @@ def export(project: Path, out: Path) -> None:
     """
     from ..store import exchange
 
-    with opened(project) as book:
+    def told() -> str:
+        return f"{out} was written" if begun and out.exists() else "nothing was written"
+
+    begun = not out.exists()  # else it is refused
+    with if_interrupted(told), opened(project) as book:
         if out.suffix == ".tms":
             book.copy_to(out)
         else:
-            exchange.export(book, out)
-        count = len(book.examples())
+            with steps("exporting") as step:
+                exchange.export(book, out, progress=step)
+        count = book.count()
     click.echo(f"{out}: {count} examples, {out.stat().st_size / 1e6:.1f} MB")
 
 
 @click.command("import")
 @click.argument("source", type=click.Path(path_type=Path))
 @project_argument
-def import_(source: Path, project: Path) -> None:
+@despite_lock_option
+def import_(source: Path, project: Path, despite_lock: bool) -> None:
     """Add the examples of SOURCE (a project, or what export wrote) to PROJECT.
 
     It is one step, and can be undone.
@@ -42,8 +50,12 @@ def import_(source: Path, project: Path) -> None:
 
     if not source.exists():
         raise InputError(f"{source}: there is no such file or folder")
-    with opened(project, create=True) as book:
-        before = len(book.examples())
-        exchange.bring_in(source, book)
-        count = len(book.examples())
+    with (
+        if_interrupted("nothing was added"),
+        opened(project, create=True, despite_lock=despite_lock) as book,
+    ):
+        before = book.count()
+        with steps("importing") as step:
+            exchange.bring_in(source, book, progress=step)
+        count = book.count()
     click.echo(f"{project}: {count - before} examples added, {count} in all")

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import click
 
-from ._project import json_option, opened, project_argument
+from ._project import despite_lock_option, json_option, opened, project_argument
 
 
 @click.command()
 @project_argument
 @click.option("--steps", type=click.IntRange(1), default=1, help="How many changes to take back.")
-def undo(project: Path, steps: int) -> None:
+@despite_lock_option
+def undo(project: Path, steps: int, despite_lock: bool) -> None:
     """Take back the last change of PROJECT, also one made before a restart."""
-    with opened(project) as book:
+    with opened(project, despite_lock=despite_lock) as book:
         for _ in range(steps):
             click.echo(f"undone: {book.undo()}")
 
@@ -23,9 +24,10 @@ def undo(project: Path, steps: int) -> None:
 @click.command()
 @project_argument
 @click.option("--steps", type=click.IntRange(1), default=1, help="How many changes to make again.")
-def redo(project: Path, steps: int) -> None:
+@despite_lock_option
+def redo(project: Path, steps: int, despite_lock: bool) -> None:
     """Make a change of PROJECT again that was taken back."""
-    with opened(project) as book:
+    with opened(project, despite_lock=despite_lock) as book:
         for _ in range(steps):
             click.echo(f"done again: {book.redo()}")
 
@@ -43,11 +45,12 @@ def snapshot(project: Path, name: str) -> None:
 @click.command()
 @project_argument
 @click.argument("name")
-def restore(project: Path, name: str) -> None:
+@despite_lock_option
+def restore(project: Path, name: str, despite_lock: bool) -> None:
     """Return PROJECT to the state called NAME; this can be undone like any change."""
     from ..core.errors import InputError
 
-    with opened(project) as book:
+    with opened(project, despite_lock=despite_lock) as book:
         try:
             book.restore(name)
         except InputError as error:

@@ -6,15 +6,19 @@ from pathlib import Path
 
 import click
 
+from ._ending import if_interrupted
 from ._pipeline import chosen
 from ._progress import progress
-from ._project import opened, project_argument
+from ._project import despite_lock_option, opened, project_argument
+
+KEPT = "what was done is kept: the same command goes on where it was"
 
 
 @click.command()
 @project_argument
 @click.option("--pipeline", help="Which embedders: a YAML file or a shipped name.")
-def reembed(project: Path, pipeline: str | None) -> int:
+@despite_lock_option
+def reembed(project: Path, pipeline: str | None, despite_lock: bool) -> int:
     """Make the vectors of PROJECT again from the kept clips, when an embedder has changed.
 
     It can be stopped and goes on where it was; one step to undo for each space.
@@ -24,16 +28,15 @@ def reembed(project: Path, pipeline: str | None) -> int:
     from ..lab import choice
     from ..lab.reembed import reembed as remake
 
-    with opened(project) as book:
+    with if_interrupted(KEPT), opened(project, despite_lock=despite_lock) as book:
         read = chosen(pipeline, book)
         total = len(book.examples())
         if read is None or not total:
             raise InputError(f"{book.path}: nothing to embed again" + ("; give --pipeline" * (
                 read is None)))  # fmt: skip
+        settings = {choice.SETTING: choice.name_of(book, read)} if pipeline else {}
         with progress("embedding", total) as done:
-            told = remake(book, read, Registry.installed(), done)
-        if pipeline:
-            book.set_settings({choice.SETTING: choice.name_of(book, read)})
+            told = remake(book, read, Registry.installed(), done, settings=settings)
     for space, one in told.items():
         lost = f", {one.lost} left out (no clip, or nothing found in it)" if one.lost else ""
         click.echo(f"{space}: {one.done} examples embedded again{lost}")

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import sys
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ._ending import if_interrupted
 from ._pipeline import load
 from ._progress import progress
-from ._project import json_option, opened, project_argument
+from ._project import despite_lock_option, json_option, opened, project_argument
 from ._vary import room_option
 
 #: Skipped files that are named one by one.
 NAMED = 12
 
+KEPT = "what was taught so far is kept: the same command goes on with the rest, undo takes it back"
+
 if TYPE_CHECKING:
+    from ..engine.spec import Pipeline
+    from ..lab.decode import Sound
     from ..lab.embedder import Heard
-    from ..lab.lint import Finding
+    from ..lab.samples import Sample
     from ..lab.teach import Tally
+    from ..lab.vary import Varied
+    from ..store.project import Example, Project
 
 
 @click.command()
@@ -51,97 +59,142 @@ if TYPE_CHECKING:
     show_default=True,
     help="How long to listen with --mic.",
 )
+@despite_lock_option
 @json_option
 def teach(
     project: Path, folder: Path | None, mic: str | None, pipeline: str | None,
     labels: Path | None, groups: tuple[str, ...], limit_per_label: int | None,
     person: str | None, augment: bool, augmented: tuple[str, ...], room: Path | None,
-    seconds: float, as_json: bool,
+    seconds: float, despite_lock: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Teach PROJECT (made when missing) from FOLDER.
 
     FOLDER holds one folder a label (clap/*.wav, t_pose/*.jpg), or is itself a table whose rows are
     landmarks. With --labels, a table names the samples. With --mic, you make the sounds.
     """
-    from ..engine.registry import Registry
     from ..lab import choice
-    from ..lab.augment import room_of
-    from ..lab.lint import taught_silences
-    from ..lab.pool import Pool
-    from ..lab.samples import find
-    from ..lab.teach import teach as teach_samples
-    from ..lab.teach import workload
-    from ..store.records import checked_text
-    from ._vary import tell, varied
 
     if mic is not None:
         from ._listen import teach_from_microphone
 
-        return teach_from_microphone(project, mic, pipeline, person, seconds)
-    if folder is None and labels is None:
+        return teach_from_microphone(project, mic, pipeline, person, seconds, despite_lock)
+    samples = _labelled(folder, labels, groups)
+    vary = _wanted_variants({one.label or "" for one in samples}, augment, augmented, room)
+    wanted = load(pipeline) if pipeline else None
+    with if_interrupted(KEPT), opened(project, create=True, despite_lock=despite_lock) as book:
+        read = wanted or choice.of_project(book) or choice.fitting(samples)
+        told = _taught(book, read, samples, person, limit_per_label, vary)
+        path, examples = book.path, book.examples()
+    if as_json:
+        _print_json(told.tallies)
+    else:
+        _say(told)
+        if examples:
+            click.echo(f"{path}: {len(examples)} examples (pipeline {read.path.name})")
+    _advise(told.skipped, examples)
+    if any(tally.taken or tally.known for tally in told.tallies.values()):
+        return 0
+    click.echo("error: nothing could be taken", err=True)
+    return 1
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What became of the samples, and of the variants asked for, by label."""
+
+    tallies: dict[str, Tally]
+    variants: dict[str, Varied]
+    skipped: list[str]  #: which samples, and why
+
+
+@dataclass(frozen=True)
+class _Variants:
+    """Which labels are to be taught variants as well, as their folders are called."""
+
+    labels: frozenset[str] = frozenset()
+    room: Sound | None = None
+
+
+def _labelled(folder: Path | None, table: Path | None, groups: tuple[str, ...]) -> list[Sample]:
+    """Return the samples that have a label; at least one."""
+    from ..core.errors import InputError
+    from ..lab.samples import find
+
+    if folder is None and table is None:
         raise click.UsageError("say what to teach from: FOLDER, --labels CSV, or --mic LABEL")
-    samples = find([folder] if folder else [], labels, groups)
+    samples = find([folder] if folder else [], table, groups)
     labelled = [sample for sample in samples if sample.label is not None]
     if not labelled:
-        where = labels or folder
-        click.echo(f"error: {where}: no sample with a label (one folder a label, or a column "
-                   "'label')", err=True)  # fmt: skip
-        return 1
-    if unknown := set(augmented) - {sample.label for sample in labelled}:
+        raise InputError(
+            f"{table or folder}: no sample with a label (one folder a label, or a column 'label')"
+        )
+    return labelled
+
+
+def _wanted_variants(
+    there: set[str], every: bool, some: tuple[str, ...], room: Path | None
+) -> _Variants:
+    from ..lab.augment import room_of
+
+    if unknown := set(some) - there:
         raise click.UsageError(f"--augment-label: no sample has the label {min(unknown)!r}")
-    if room is not None and not (augment or augmented):
+    if room is not None and not (every or some):
         raise click.UsageError("--room is for variants: say --augment as well")
-    noise = room_of(room) if room is not None else None
-    wanted = load(pipeline) if pipeline else None
-    with opened(project, create=True) as book:
-        read = wanted or choice.of_project(book) or choice.fitting(labelled)
-        work, batch = workload(labelled, limit=limit_per_label), uuid.uuid4().hex
-        skipped: list[str] = []
-        with Pool(read, Registry.installed()) as pool:
-            with progress("teaching", work) as done:
-
-                def report(heard: Heard) -> None:
-                    done()
-                    if not heard.embeddings:
-                        skipped.append(f"{heard.sample}: {heard.why}")
-
-                tallies = teach_samples(
-                    book, pool, labelled, person=person, limit=limit_per_label, report=report,
-                    batch=batch, settings={choice.SETTING: choice.name_of(book, read)},
-                )  # fmt: skip
-            # As the project writes them: names of folders may be composed otherwise.
-            written = {
-                checked_text(label, "label"): label
-                for label in tallies
-                if augment or label in augmented
-            }
-            made = varied(book, pool, read, written.keys() & set(book.labels()), noise, batch=batch)
-            for label, one in made.items():
-                tallies[written[label]].variants = one.variants
-        path, total = book.path, len(book.examples())
-        silences = taught_silences(book.examples())
-    if as_json:
-        _print_json(tallies)
-    else:
-        for label, tally in sorted(tallies.items()):
-            click.echo(f"{label}: {_said(tally)}")
-        tell(made)
-        if total:
-            click.echo(f"{path}: {total} examples (pipeline {read.path.name})")
-    _advise(skipped, silences)
-    useful = any(tally.taken or tally.known for tally in tallies.values())
-    if not useful:
-        click.echo("error: nothing could be taken", err=True)
-    return 0 if useful else 1
+    return _Variants(frozenset(there if every else some), room_of(room) if room else None)
 
 
-def _advise(skipped: list[str], silences: list[Finding]) -> None:
+def _taught(
+    book: Project, read: Pipeline, samples: list[Sample], person: str | None, limit: int | None,
+    vary: _Variants,
+) -> _Told:  # fmt: skip
+    """Teach samples under a bar, then variants of them; all of it is one step to undo."""
+    from ..engine.registry import Registry
+    from ..lab import choice
+    from ..lab.pool import Pool
+    from ..lab.teach import teach as teach_samples
+    from ..lab.teach import workload
+    from ..store.records import checked_text
+    from ._vary import varied
+
+    skipped: list[str] = []
+    batch = uuid.uuid4().hex
+    with Pool(read, Registry.installed()) as pool:
+        with progress("teaching", workload(samples, limit=limit)) as done:
+
+            def report(heard: Heard) -> None:
+                done()
+                if not heard.embeddings:
+                    skipped.append(f"{heard.sample}: {heard.why}")
+
+            tallies = teach_samples(
+                book, pool, samples, person=person, limit=limit, report=report, batch=batch,
+                settings={choice.SETTING: choice.name_of(book, read)},
+            )  # fmt: skip
+        # As the project writes them: names of folders may be composed otherwise.
+        written = {checked_text(label, "label"): label for label in tallies if label in vary.labels}
+        made = varied(book, pool, read, written.keys() & set(book.labels()), vary.room, batch=batch)
+    for label, one in made.items():
+        tallies[written[label]].variants = one.variants
+    return _Told(tallies, made, skipped)
+
+
+def _say(told: _Told) -> None:
+    from ._vary import tell
+
+    for label, tally in sorted(told.tallies.items()):
+        click.echo(f"{label}: {_said(tally)}")
+    tell(told.variants)
+
+
+def _advise(skipped: list[str], examples: list[Example]) -> None:
     """Tell what was passed over, and which takes had better not have been taught."""
+    from ..lab.lint import taught_silences
+
     for line in skipped[:NAMED]:
         click.echo(f"skipped: {line}", err=True)
     if len(skipped) > NAMED:
         click.echo(f"skipped: and {len(skipped) - NAMED} more", err=True)
-    for one in silences:
+    for one in taught_silences(examples):
         click.echo(f"advice: {one.what}: {one.remedy}", err=True)
 
 

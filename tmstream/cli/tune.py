@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ._ending import if_interrupted
 from ._pipeline import chosen
 from ._progress import progress
-from ._project import json_option, opened, project_argument
+from ._project import despite_lock_option, json_option, opened, project_argument
 
 if TYPE_CHECKING:
     from ..engine.registry import Registry
@@ -35,10 +36,11 @@ if TYPE_CHECKING:
     help="A recording in which at most --max-per-hour answers are wanted.",
 )
 @click.option("--max-per-hour", type=click.FloatRange(0), default=0.0, show_default=True)
+@despite_lock_option
 @json_option
 def tune(
     project: Path, pipeline: str | None, room: Path | None, seconds: float | None,
-    ambient: Path | None, max_per_hour: float, as_json: bool,
+    ambient: Path | None, max_per_hour: float, despite_lock: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Choose PROJECT's settings by measuring on people and takes that did not teach.
 
@@ -49,8 +51,11 @@ def tune(
     from ..engine.settings import with_journal
 
     registry = Registry.installed()
+    # What an evening's recording is measured for are faders, which a show may move.
+    evening = ambient is not None and ambient.is_dir()
     with ExitStack() as stack:
-        book = stack.enter_context(opened(project))
+        stack.enter_context(if_interrupted("nothing was changed"))
+        book = stack.enter_context(opened(project, despite_lock=despite_lock or evening))
         read = chosen(pipeline, book)
         if read is None or not book.examples():
             raise InputError(f"{book.path}: was taught nothing yet")
@@ -60,7 +65,7 @@ def tune(
 
             invitation = "the room: do not make any of your sounds"
             room = stack.enter_context(recorded(seconds, invitation))
-        if ambient is not None and ambient.is_dir():
+        if ambient is not None and evening:
             return _keep_quiet(book, read, registry, ambient, max_per_hour, as_json)
         recording = room or ambient
         if recording is None:

@@ -127,6 +127,42 @@ def test_a_closed_pipe_is_no_failure() -> None:
         assert (process.wait(30), errors) == (0, b"")
 
 
+STUCK_PIPE = """
+import asyncio, sys
+from tests.broadcast.test_sinks import SCORES, wrote
+from tmstream.broadcast.console import Console
+from tmstream.testing import FakeServices
+
+async def go():
+    writing = asyncio.create_task(wrote(Console(), FakeServices(), *[SCORES] * 5000))
+    while sys.stdin.readline() != "enough\\n":
+        await asyncio.sleep(0.01)
+        print("alive", file=sys.stderr, flush=True)
+    writing.cancel()
+
+asyncio.run(go())
+"""
+
+
+def test_a_reader_that_takes_nothing_holds_up_nobody_nor_the_end() -> None:
+    command = [sys.executable, "-c", STUCK_PIPE]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        watch = threading.Timer(20, process.kill)  # instead of waiting for ever
+        watch.start()
+        assert process.stdin is not None
+        assert process.stderr is not None
+        for _ in range(50):  # far more than until the pipe is full
+            process.stdin.write("and?\n")
+            process.stdin.flush()
+            assert process.stderr.readline() == "alive\n"
+        process.stdin.write("enough\n")
+        process.stdin.flush()
+        assert (process.stderr.read(), process.wait(10)) == ("", 0)
+        watch.cancel()
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
 def test_a_full_disk_ends_the_printing_alone() -> None:
     with Path("/dev/full").open("wb") as full:

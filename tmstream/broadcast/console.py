@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
+import queue
 import sys
+import threading
+import time
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, ClassVar
 
 from ..core.packet import Absent, Event, Features, Landmarks, Packet, Presence, Scores, Status
 from ..core.services import Services
 from ..server.encode import dump
 from ._messages import Messages, status_message
+
+#: Until a pipe that its reader keeps from blocking is asked again whether it has room.
+FULL_S = 0.01
 
 
 @dataclass
@@ -19,14 +26,15 @@ class Console:
     """Print every message as one line of JSON: ``{type: console, from: [calm, events]}``.
 
     When the reader of a pipe goes away (``| head``) or the disk of a file is full, it falls silent
-    and the engine goes on.
+    and the engine goes on; so it does while a reader (``| less``, a window in which text is marked)
+    takes nothing.
     """
 
     takes: ClassVar[tuple[type, ...]] = (
         Scores, Event, Landmarks, Presence, Features, Status, Absent,
     )  # fmt: skip
 
-    _out: BinaryIO | None = field(init=False, default=None, repr=False)
+    _printer: Printer | None = field(init=False, default=None, repr=False)
     _services: Services | None = field(init=False, default=None, repr=False)
     _messages: Messages | None = field(init=False, default=None, repr=False)
 
@@ -34,11 +42,14 @@ class Console:
         """Take standard output as it is now."""
         self._services = services
         self._messages = Messages()
-        self._out = sys.stdout.buffer
+        sys.stdout.flush()
+        self._printer = Printer(sys.stdout.fileno())
 
     async def close(self) -> None:
         """Leave standard output open: it is not ours."""
-        self._out = None
+        if self._printer is not None:
+            self._printer.close()
+            self._printer = None
 
     async def write(self, packet: Packet[Any]) -> None:
         """Deliver a packet whose giver is not known."""
@@ -49,25 +60,74 @@ class Console:
         """Print one line."""
         assert self._services is not None
         assert self._messages is not None
-        if self._out is None:
+        if self._printer is None:
             return
         if isinstance(packet.data, Status):
-            self._print(dump(status_message(packet.data, self._services)))
-            return
-        message = self._messages.of(giver, packet, self._services.clock.now_us())
-        if message is not None:
-            self._print(message.data)
-
-    def _print(self, line: bytes) -> None:
-        assert self._out is not None
-        assert self._services is not None
+            line = dump(status_message(packet.data, self._services))
+        else:
+            message = self._messages.of(giver, packet, self._services.clock.now_us())
+            if message is None:
+                return
+            line = message.data
         try:
-            self._out.write(line + b"\n")
-            self._out.flush()
+            await self._printer.write(line + b"\n")
         except OSError as error:
-            self._out = None
+            await self.close()
             if not isinstance(error, BrokenPipeError):
                 self._services.notice(f"nothing more is printed: {error.strerror}")
             # Python flushes stdout once more when it exits; that must not fail as well.
             with contextlib.suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class Printer:
+    """Writes to a descriptor in a thread of its own.
+
+    A reader that takes nothing holds up that thread, never the loop nor the end of the process.
+    """
+
+    def __init__(self, out: int) -> None:
+        self._out, self._loop = out, asyncio.get_running_loop()
+        self._lines: queue.SimpleQueue[tuple[bytes, asyncio.Future[None]] | None]
+        self._lines = queue.SimpleQueue()
+        threading.Thread(target=self._work, name="console", daemon=True).start()
+
+    async def write(self, line: bytes) -> None:
+        """Return once all of it is taken; raises OSError."""
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._lines.put((line, done))
+        await done
+
+    def close(self) -> None:
+        """Write no more than what was given."""
+        self._lines.put(None)
+
+    def _work(self) -> None:
+        while (given := self._lines.get()) is not None:
+            line, done = given
+            failed = None
+            try:
+                _write(self._out, line)
+            except OSError as error:
+                failed = error
+            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                self._loop.call_soon_threadsafe(_settle, done, failed)
+
+
+def _settle(done: asyncio.Future[None], error: OSError | None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)
+
+
+def _write(out: int, line: bytes) -> None:
+    # Not through sys.stdout: its lock, held by a thread that is stuck, would end Python in a crash.
+    rest = memoryview(line)
+    while rest:
+        try:
+            rest = rest[os.write(out, rest) :]
+        except BlockingIOError:
+            time.sleep(FULL_S)

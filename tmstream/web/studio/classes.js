@@ -2,7 +2,7 @@
 import { fill, h, inkOf, spaceName } from "./dom.js";
 import { Recorder } from "./recorder.js";
 
-const CARDS = 24; // shown of one label; the rest is counted
+const CARDS = 9; // shown of one label, with a button for the rest: two rows, or three on a phone
 const LONGEST_NAME = 80;
 
 export class Classes {
@@ -10,6 +10,7 @@ export class Classes {
     this.app = app;
     this.pending = []; // labels without an example yet live only on this page
     this.shown = new Map(); // label -> { signature, card }: a card that did not change stays as it is
+    this.unfolded = new Set(); // labels all of whose takes are wanted
     this.pictures = new Map(); // example id -> its drawing
     this.cards = h("div.classes");
     this.person = h("input", { type: "text", placeholder: "anybody", autocomplete: "off", maxLength: 60 });
@@ -75,7 +76,7 @@ export class Classes {
     const takes = this.takesOf(label);
     const busy = this.recorder.of(label);
     const { app } = this;
-    const signature = JSON.stringify([takes.map((take) => take.map((one) => one.id)), app.wire.mayTeach, app.locked, busy?.words, Boolean(busy), app.lint?.get(label), takes.map((take) => this.fault(take))]);
+    const signature = JSON.stringify([takes.map((take) => take.map((one) => one.id)), app.wire.mayTeach, app.locked, busy?.words, Boolean(busy), app.lint?.get(label), takes.map((take) => this.fault(take)), this.unfolded.has(label)]);
     const kept = this.shown.get(label);
     if (kept?.signature === signature) return kept.card;
     const card = this.classCard(label, takes);
@@ -98,7 +99,10 @@ export class Classes {
     const { app } = this;
     const mine = app.wire.mayTeach;
     const count = takes.filter((take) => !take[0].negative).length;
-    const shown = takes.filter((take, i) => i < CARDS || this.fault(take)); // what should be mended can be found
+    const all = this.unfolded.has(label) || takes.length === CARDS + 1;
+    const shown = takes.filter((take, i) => all || i < CARDS || this.fault(take)); // what should be mended can be found
+    const rest = takes.length - shown.length;
+    const fold = h("button.quiet", { "data-key": `fold ${label}`, type: "button", "aria-expanded": all, "aria-label": all ? `Show fewer takes of ${label}` : `Show ${rest} more takes of ${label}`, onclick: () => this.fold(label) }, all ? "show fewer" : `${rest} more`);
     const busy = this.recorder.of(label);
     const hold = h("button.record", {
       "data-key": `hold ${label}`, type: "button", disabled: !mine || app.locked, "aria-pressed": busy?.hands === "hold", title: "Hold to record (mouse, finger, space bar)",
@@ -127,9 +131,16 @@ export class Classes {
         mine && h("button.quiet", { "data-key": `delete ${label}`, type: "button", "aria-label": `Delete class ${label}`, title: "Delete this class (undo brings it back)", disabled: app.locked, onclick: () => this.remove(label) }, "✕")),
       mine && h("div.actions", {}, hold, free, app.wire.hello?.project && files), bar,
       mine && lint && h("p.lint", {}, lint),
-      takes.length > 0 && h("ul.takes", {}, shown.map((take) => this.takeCard(take)), takes.length > shown.length && h("li.more", {}, `and ${takes.length - shown.length} more`)),
+      takes.length > 0 && h("ul.takes", {}, shown.map((take) => this.takeCard(take)), takes.length > CARDS + 1 && (all || rest > 0) && h("li.more", {}, fold)),
       mine && count > 0 && app.wire.hello?.project && vary);
     return app.drop.target(card, label);
+  }
+
+  /** Show all takes of a class, or the latest few. */
+  fold(label) {
+    if (!this.unfolded.delete(label)) this.unfolded.add(label);
+    this.rebuild();
+    this.cards.querySelector(`[data-key="${CSS.escape(`fold ${label}`)}"]`)?.focus();
   }
 
   /** A take's number among its class, as `tmstream lint` counts them. */

@@ -66,6 +66,7 @@ def test_what_ended_by_itself_says_why_in_the_log(
     with pytest.raises(EOFError):
         asyncio.run(asked(name, b"go"))
     (said,) = [one.getMessage() for one in caplog.records if one.name == frames.log.name]
+    assert "ended by itself (status 1)" in said
     assert "ValueError: no such thing as a wav" in said
     assert len(said) < 5000
 

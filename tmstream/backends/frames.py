@@ -73,9 +73,14 @@ async def aside(module: str) -> AsyncIterator[Aside]:
     try:
         yield Aside(child)
     except (EOFError, ConnectionError):
-        await asyncio.wait([listening], timeout=ENDING_S)
-        text = b"".join(printed).decode(errors="replace").strip()
-        log.warning("%s ended by itself; the last it said: %s", module, text or "nothing")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ENDING_S):
+                await listening
+                await child.wait()
+        text = b"".join(printed).decode(errors="replace").strip() or "nothing"
+        log.warning(
+            "%s ended by itself (status %s); the last it said: %s", module, child.returncode, text
+        )
         raise
     finally:
         listening.cancel()

@@ -10,7 +10,7 @@ import sys
 for pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(pool, "1")
 
-MODULES = ("engine", "audio", "knn", "fanout", "vision", "studio", "start", "recognition")
+MODULES = ("engine", "audio", "knn", "fanout", "vision", "studio", "start", "faces", "recognition")
 
 
 def main() -> int:

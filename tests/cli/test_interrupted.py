@@ -97,6 +97,7 @@ def test_teaching_keeps_what_was_taught_and_goes_on_with_the_rest(
         ("tune", (tune, "score"), "interrupted: nothing was changed"),
         ("tune --room hum.wav", (Project, "add"), "interrupted: nothing was changed"),
         ("erase --label nobody --yes", (Project, "erase"), "interrupted: what was begun"),
+        ("erase --label nobody --yes", (Project, "close"), "interrupted: what was begun"),
     ],
 )
 def test_nothing_is_half_done(

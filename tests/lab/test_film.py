@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -9,9 +13,10 @@ import numpy as np
 import pytest
 
 from tmstream.capture.walker import body_points, stand, t_pose
-from tmstream.core.packet import Embedding, Landmarks, Packet, Phase
+from tmstream.core.packet import Embedding, Image, Landmarks, Packet, Phase
 from tmstream.engine.registry import Registry
 from tmstream.engine.spec import Pipeline, parse
+from tmstream.lab.embedder import Stopped
 from tmstream.lab.film import AROUND_US, Film
 from tmstream.lab.part import kinds_of
 from tmstream.lab.pool import Pool
@@ -114,3 +119,25 @@ def test_a_movement_keeps_the_poses_of_who_moved_and_nothing_of_the_next(film: S
         ("p1", 3_000_000, 4_000_000 + AROUND_US),
         ("p2", 2_500_000 - AROUND_US, 2_600_000 + AROUND_US),
     ]
+
+
+def test_a_film_that_nobody_waits_for_any_more_is_not_seen_to_its_end(
+    pipeline: Pipeline, registry: Registry, film: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = threading.Event()
+
+    def endless(_: Sample, use: Callable[[Packet[Image]], object]) -> None:
+        for at in itertools.count():
+            use(Packet(at * 100_000, Image(np.zeros((24, 32, 3), np.uint8))))
+            shown.set()
+
+    def wait() -> None:
+        with contextlib.suppress(Stopped):
+            list(pool.embed([film]))
+
+    monkeypatch.setattr("tmstream.lab.decode.each_frame", endless)
+    with Pool(pipeline, registry, workers=1) as pool:
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        assert shown.wait(20)
+    waiting.join()  # the pool was left, so the film has ended

@@ -52,8 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = FAILED
     except (KeyboardInterrupt, click.Abort) as error:
-        # click has put its own in the place of Ctrl-C.
-        told = str(error if isinstance(error, KeyboardInterrupt) else error.__cause__ or "")
+        # click has put its own in the place of Ctrl-C, and of a question answered with no.
+        first = error if isinstance(error, KeyboardInterrupt) else error.__cause__
+        told = "nothing was done" if first is None else str(first)
         click.echo(f"interrupted{told and f': {told}'}", err=True)
         status = INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as error:

@@ -11,7 +11,7 @@ from ._pipeline import chosen
 from ._project import despite_lock_option, json_option, opened, project_argument
 from ._vary import room_option, tell, varied
 
-KEPT = "the variants made so far are kept: the same command goes on, undo takes them back"
+KEPT = "the variants made so far are kept; the same command goes on, undo takes them back"
 
 
 @click.command()

@@ -12,7 +12,7 @@ from ..core.errors import InputError
 from ._ending import if_interrupted
 from ._project import opened, project_argument
 
-BEGUN = "what was begun is carried through: erase once more to see that nothing is left"
+BEGUN = "what was begun is carried through; erase once more to see that nothing is left"
 
 
 @click.command()
@@ -35,9 +35,8 @@ def erase(
     if not yes:
         click.confirm("This cannot be undone. Erase?", abort=True, err=True)
     before_us = None if before is None else round(before.astimezone().timestamp() * 1e6)
-    with opened(project) as book:
-        with if_interrupted(BEGUN):
-            removed = book.erase(person=person, label=label, before_us=before_us)
+    with if_interrupted(BEGUN), opened(project) as book:
+        removed = book.erase(person=person, label=label, before_us=before_us)
         known = {one.label if person is None else one.person or "" for one in book.examples()}
     said = ", ".join(
         f"{count} {name.replace('_', ' ')}" for name, count in removed.items() if count

@@ -11,7 +11,7 @@ from ._pipeline import chosen
 from ._progress import progress
 from ._project import despite_lock_option, opened, project_argument
 
-KEPT = "what was done is kept: the same command goes on where it was"
+KEPT = "what was done is kept; the same command goes on where it was"
 
 
 @click.command()

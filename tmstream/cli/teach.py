@@ -19,7 +19,7 @@ from ._vary import room_option
 #: Skipped files that are named one by one.
 NAMED = 12
 
-KEPT = "what was taught so far is kept: the same command goes on with the rest, undo takes it back"
+KEPT = "what was taught so far is kept; the same command goes on with the rest, undo takes it back"
 
 if TYPE_CHECKING:
     from ..engine.spec import Pipeline

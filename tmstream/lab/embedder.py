@@ -6,7 +6,7 @@ nothing of one reach the next.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,10 +90,24 @@ class Heard:
         return clips.from_landmarks(raw) if isinstance(raw, list) and raw else None
 
 
-class Embedder:
-    """Embeds samples of one kind, one after the other; use it from the thread that opened it."""
+class Stopped(Exception):
+    """Ends the walk of a sample that nobody waits for any more."""
 
-    def __init__(self, graph: Graph, services: Sequence[object] = ()) -> None:
+
+class Embedder:
+    """Embeds samples of one kind, one after the other; use it from the thread that opened it.
+
+    Between two packets ``stopped`` is asked whether to raise `Stopped`: a film may take minutes.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        services: Sequence[object] = (),
+        *,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.stopped = stopped
         self._source = next(name for name, slot in graph.slots.items() if not slot.spec.sources)
         embeds = [slot for slot in graph.shaped(Transform) if Embedding in slot.gives]
         self.nodes = tuple(slot.name for slot in embeds)
@@ -216,6 +230,8 @@ class _Stretch:
 
     def push(self, packet: Packet[Any]) -> None:
         """Hand on a packet whose time counts from the sample's beginning."""
+        if self._embedder.stopped():
+            raise Stopped
         self._last_us = self._start_us + packet.t_us
         self._push(Packet(self._last_us, packet.data))
 

@@ -77,7 +77,7 @@ class Pool:
                 sample, future = job
                 try:
                     if sample.kind not in embedders:
-                        made = Embedder(self._graphs[sample.kind])
+                        made = Embedder(self._graphs[sample.kind], stopped=lambda: self._ended)
                         embedders[sample.kind] = open_ones.enter_context(made)
                         self.fingerprints |= made.fingerprints()
                     future.set_result(embedders[sample.kind].embed(sample))

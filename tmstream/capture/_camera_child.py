@@ -14,6 +14,7 @@ from typing import IO
 
 from ..backends.child import die_with_owner, open_memory
 
+WITHOUT = "or go on without a camera: --source cam=FILE, or cam=browser (the studio's)"
 #: Frames are written to these in turn, so that the owner reads one while the next arrives.
 SLOTS = 3
 SLOT_BYTES = 16_000_000 * 3
@@ -44,7 +45,7 @@ def show(device: str, width: int, height: int, fps: float, memory: str, news: IO
 
     camera = cv2.VideoCapture(int(device) if device.isdigit() else device)
     if not camera.isOpened():
-        raise OSError(f"camera {device} cannot be opened")
+        raise OSError(f"camera {device} cannot be opened; {WITHOUT}")
     if device.isdigit() or device.startswith("/dev/"):
         # Compressed frames: most USB cameras give 30 a second only so.
         camera.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))

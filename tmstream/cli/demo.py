@@ -45,7 +45,9 @@ def demo(mic: bool, camera: bool, seconds: float | None, port: int | None, no_br
         pipeline = _with_visitor(pipeline)
     click.echo("tmstream demo: everything stays on this machine; Ctrl-C ends it")
     if mic or camera:
-        click.echo("open the studio, press record, and make a sound: five times for each label")
+        click.echo("open the studio, add a class, hold its record button, and show it five times")
+    else:
+        click.echo("in the studio press “My microphone”, and clap, whistle or hum yourself")
     return run_pipeline(
         pipeline,
         Wishes(

@@ -6,10 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tmstream.backends.child import exactly, new_memory
+from tmstream.backends.child import command, exactly, new_memory
 
 CHILD = """
 import os, sys, time
@@ -41,6 +42,22 @@ def test_it_reads_what_the_owner_writes_and_ends_with_the_pipe() -> None:
     for one in (life, descriptor):
         os.close(one)
     memory.close()
+
+
+@pytest.mark.parametrize(
+    "module", ["tmstream.head.aside", "tmstream.lab.errand", "tmstream.backends.landmarker_worker",
+               "tmstream.capture._camera_child"]
+)  # fmt: skip
+def test_no_child_imports_what_lies_where_the_engine_was_started(
+    module: str, tmp_path: Path
+) -> None:
+    for name in ("random", "queue", "numpy", "msgspec", "tmstream"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('a sketch was run')")
+    done = subprocess.run(
+        command(module), cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    assert "a sketch was run" not in done.stderr
+    assert done.returncode == 0 or "in main" in done.stderr  # some miss their arguments
 
 
 def test_a_pipe_is_read_to_the_byte_or_is_broken() -> None:

@@ -13,6 +13,22 @@ import threading
 from pathlib import Path
 from typing import IO
 
+#: What a child runs: its arguments are our own root, the module, and that one's arguments.
+_START = (
+    "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
+    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+)
+
+
+def command(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs ``module`` as a child.
+
+    Not with ``python -m``: it would import a ``queue.py`` or ``random.py`` of the folder in which
+    the engine was started, which is often one with somebody's own sketches.
+    """
+    root = str(Path(__file__).resolve().parents[2])
+    return [sys.executable, "-P", "-c", _START, root, module, *arguments]
+
 
 def new_memory(size: int) -> tuple[mmap.mmap, int | None, str]:
     """Return memory to share, its descriptor (POSIX), and what a child calls it.

@@ -13,13 +13,12 @@ import os
 import queue
 import struct
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from .child import die_with_owner, exactly
+from .child import command, die_with_owner, exactly
 
 log = logging.getLogger(__name__)
 
@@ -57,13 +56,13 @@ class Aside:
 
 @asynccontextmanager
 async def aside(module: str) -> AsyncIterator[Aside]:
-    """Run ``python -m module`` until the block ends, however it does.
+    """Run ``module`` until the block ends, however it does.
 
     What a child printed that ended by itself, which the block lets pass as an `EOFError` or
     `ConnectionError`, is logged.
     """
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module,
+        *command(module),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE, creationflags=STEP_BACK,
     )  # fmt: skip

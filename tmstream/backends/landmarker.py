@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core.errors import DeviceError, InputError
 from ..core.packet import Float32, UInt8
-from .child import exactly, new_memory
+from .child import command, exactly, new_memory
 from .landmarker_worker import (
     FORGET,
     FRAME_BYTES,
@@ -78,7 +78,7 @@ class _Worker:
         arguments = [*map(str, job[:-1]), name, "-1" if windows else str(life)]
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", f"{__package__}.landmarker_worker", *arguments],
+                command(f"{__package__}.landmarker_worker", *arguments),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -16,7 +16,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from ..backends.child import exactly, new_memory
+from ..backends.child import command, exactly, new_memory
 from ..core.errors import DeviceError
 from ..core.node import Types
 from ..core.packet import Image, Packet
@@ -81,10 +81,8 @@ class Camera:
 
     def command(self, device: str) -> list[str]:
         """Return what starts the child, but for its memory and life line."""
-        return [
-            *(sys.executable, "-m", f"{__package__}._camera_child"),
-            *(device, str(self.width), str(self.height), str(self.fps)),
-        ]
+        size = (str(self.width), str(self.height), str(self.fps))
+        return command(f"{__package__}._camera_child", device, *size)
 
     async def packets(self) -> AsyncIterator[Packet[Image]]:
         """Yield frames as they come; raises `DeviceError` after two seconds without one."""

@@ -115,6 +115,11 @@ def test_files_on_a_class_are_taught_in_one_step(do: Do, project: Project) -> No
         assert told["done"] == told["total"] == 7
         again = await bench.teach(await bench.send("copy.wav", wav("clap", 1), "clap"))
         assert [one["why"] for one in again["files"]] == ["taught before"]
+        numbers = [await bench.send("take.wav", wav("clap", i), "clap") for i in (1, 7, 2)]
+        again = await bench.teach(*numbers)  # from folders of the same names
+        whys = sorted(one["why"] for one in again["files"])
+        assert whys == ["", "taught before", "taught before"]
+        project.undo()
 
     do(work)
     taught = project.examples()

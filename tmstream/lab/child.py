@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -23,12 +24,12 @@ _decoded: Callable[[bytes], errand.Frame] = msgspec.msgpack.Decoder(errand.Frame
 class Child:
     """Does one errand for a job, which can be stopped so long: a decoder may never end.
 
-    ``told`` are the files of which it said what became of them.
+    ``told`` are names and labels of the files of which it said what became of them.
     """
 
     def __init__(self, project: Project, job: Job) -> None:
         self._project, self._job = project, job
-        self.told: set[str] = set()
+        self.told: Counter[tuple[str, str]] = Counter()
 
     async def do(self, pipeline: Pipeline, **wanted: Any) -> errand.Ended:
         """Let a child do what is ``wanted`` (fields of `errand.Order`); write what it finds.
@@ -44,7 +45,7 @@ class Child:
                 while not isinstance(frame := _decoded(await child.read()), errand.Ended):
                     match frame:
                         case errand.Told():
-                            self.told.add(frame.name)
+                            self.told[frame.name, frame.label] += 1
                             self._job.file(frame.name, frame.label, frame.examples, frame.why)
                         case errand.Step():
                             self._job.step(self._job.done + 1, frame.total)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,15 @@ async def teach_dropped(
             job.note = "teaching"
             await _teach(project, pipeline, pieces, person, job)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        for file in files:
-            file.path.unlink(missing_ok=True)
+        await asyncio.to_thread(_remove, folder, files)
     job.total = job.done
     return {"examples": project.count() - before}
+
+
+def _remove(folder: Path, files: list[File]) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    for file in files:
+        file.path.unlink(missing_ok=True)
 
 
 async def _teach(
@@ -61,9 +66,8 @@ async def _teach(
         settings[choice.SETTING] = choice.name_of(project, pipeline)
     child = Child(project, job)
     await child.do(pipeline, pieces=pieces, person=person, settings=settings)
-    for one in pieces:
-        if one.name not in child.told:
-            job.file(one.name, one.label, 0, "taught before")
+    for name, label in (Counter((one.name, one.label) for one in pieces) - child.told).elements():
+        job.file(name, label, 0, "taught before")
 
 
 async def _sort(project: Project, file: File, folder: Path, job: Job) -> list[errand.Piece]:

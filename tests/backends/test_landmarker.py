@@ -180,3 +180,18 @@ def test_the_worker_dies_with_an_owner_who_is_killed():
         owner.kill()
         owner.wait()
     assert ends(pid)
+
+
+@pytest.mark.parametrize(("needed", "brought"), [("", "matplotlib.figure"), ("numpy", "numpy.lib")])
+def test_what_mediapipe_has_no_use_for_here_is_left_out_and_what_it_needs_is_not(needed, brought):
+    code = f"""
+        import sys
+        from tmstream.backends import landmarker_worker as worker
+        worker.UNUSED = (*{needed.split()}, *worker.UNUSED)
+        vision = worker.mediapipe_vision()
+        assert vision.PoseLandmarker and vision.HandLandmarker and vision.FaceLandmarker
+        print(*(name for name in {brought.split()} if name in sys.modules))
+    """
+    line = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(line, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == (brought.split() if needed else [])

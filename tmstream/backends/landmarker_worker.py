@@ -9,11 +9,13 @@ costs one process. Started by `landmarker.Landmarker`, never by hand.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 import signal
 import struct
 import sys
 from collections.abc import MutableMapping
+from types import ModuleType
 from typing import IO, Any, Literal, NamedTuple
 
 from .child import die_with_owner, open_memory
@@ -32,6 +34,11 @@ SUBJECT = struct.Struct("<fb")  # score, side: -1 left, 1 right, 0 none; then po
 POINTS = {"body": 33, "hands": 21, "face": 468}
 #: What MediaPipe calls one of each, and several.
 KINDS = {"body": ("Pose", "poses"), "hands": ("Hand", "hands"), "face": ("Face", "faces")}
+
+VISION = "mediapipe.tasks.python.vision"
+#: What MediaPipe imports to draw charts and to open microphones, here in vain: 0.6 s of 1 s, and
+#: 50 MB of 230 of each process.
+UNUSED = ("matplotlib", "matplotlib.pyplot", "sounddevice")
 
 DEAD_PROXY = "http://127.0.0.1:9"
 
@@ -95,6 +102,19 @@ def shut_sockets() -> bool:
     return bool(prctl(set_seccomp, filter_mode, ctypes.byref(header), 0, 0) == 0)
 
 
+def mediapipe_vision() -> Any:
+    """Import MediaPipe's vision tasks without what it would bring along for nothing (`UNUSED`)."""
+    empty = {name: ModuleType(name) for name in UNUSED if name not in sys.modules}
+    sys.modules |= empty
+    try:
+        return importlib.import_module(VISION)
+    except Exception:  # noqa: BLE001 - another version may look at them while it is imported
+        begun = [one for one in sys.modules if one in empty or one.partition(".")[0] == "mediapipe"]
+        for name in begun:
+            del sys.modules[name]
+        return importlib.import_module(VISION)
+
+
 class Graphs:
     """MediaPipe's two graphs for one job: one that follows a stream, one for single pictures.
 
@@ -103,7 +123,7 @@ class Graphs:
     """
 
     def __init__(self, job: Job) -> None:
-        from mediapipe.tasks.python import vision
+        vision = mediapipe_vision()
         from mediapipe.tasks.python.core.base_options import BaseOptions
 
         self._job, self._vision, self._options = job, vision, BaseOptions

@@ -17,7 +17,7 @@ from .test_sketches import P5, needs_p5, page_of, stand, with_p5
 
 __all__ = ["needs_p5", "stand"]
 
-NEW = SKETCH.format(name="mine", folder="mine")
+NEW = SKETCH.format(name="mine", folder="mine", project="mine.tms")
 READ = re.findall(r"```js\n(.*?)```", (CLIENT / "README.md").read_text("utf-8"), re.DOTALL)[0]
 #: Share of the canvas that is not the colour of its first pixel.
 DRAWN = """(() => {

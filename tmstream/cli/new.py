@@ -24,7 +24,7 @@ INDEX = """\
 
 SKETCH = """\
 // {name}: what tmstream hears and sees moves this sketch.
-// Start it with:  tmstream run sound --sketch {folder}
+// Start it with:  tmstream run sound --project {project} --sketch {folder}
 const tm = tmstream.connect();
 
 let rings = [];
@@ -32,29 +32,42 @@ let rings = [];
 function setup() {{
   createCanvas(windowWidth, windowHeight);
   colorMode(HSB, 360, 100, 100, 1);
-  noFill();
+  textAlign(CENTER, CENTER);
 }}
 
 // Called once for each recognised sound or movement; event.confidence is 0..1.
 function classTriggered(label, event) {{
-  rings.push({{ label, x: random(width), y: random(height), age: 0 }});
+  rings.push({{ label, x: random(0.2, 0.8) * width, y: random(0.2, 0.8) * height, age: 0 }});
 }}
 
 function draw() {{
-  background(210, 25, 9);
+  background(225, 35, 12);
+  drawNow();
   for (const ring of rings) {{
     ring.age += deltaTime / 1000;
-    stroke(hueOf(ring.label), 60, 95, 1 - ring.age / 2);
-    strokeWeight(6 * (1 - ring.age / 2));
-    circle(ring.x, ring.y, 40 + 400 * ring.age);
+    const left = 1 - ring.age / 2; // after two seconds it is gone
+    fill(hueOf(ring.label), 65, 95, 0.4 * left);
+    stroke(hueOf(ring.label), 50, 100, left);
+    strokeWeight(10 * left);
+    circle(ring.x, ring.y, 60 + 400 * sqrt(ring.age));
+    noStroke();
+    fill(0, 0, 100, left);
+    textSize(30);
+    text(ring.label, ring.x, ring.y);
   }}
   rings = rings.filter(ring => ring.age < 2);
-  if (tm.label !== null) {{
-    stroke(hueOf(tm.label), 70, 100);
-    strokeWeight(4);
-    circle(width / 2, height / 2, 60 + 240 * tm.closeness(tm.label));
-  }}
   drawWords();
+}}
+
+// What lasts: a disc as large as the room is loud, in the colour of what is heard or seen now.
+function drawNow() {{
+  const near = tm.label === null ? 0 : tm.closeness(tm.label);
+  const hue = tm.label === null ? 225 : hueOf(tm.label);
+  noStroke();
+  for (let glow = 4; glow > 0; glow--) {{
+    fill(hue, 30 + 40 * near, 45 + 50 * near, 0.2);
+    circle(width / 2, height / 2, (60 + 150 * near + 350 * tm.level) * (1 + glow / 5));
+  }}
 }}
 
 // Delete this once you know that it works.
@@ -63,13 +76,10 @@ function drawWords() {{
   const words = tm.labels.length
     ? `I know: ${{tm.labels.join(", ")}}`
     : "Nothing was taught yet: add a class in the studio.";
-  push();
   noStroke();
-  fill(0, 0, 70);
+  fill(0, 0, 75);
   textSize(15);
-  textAlign(LEFT, BOTTOM);
-  text(words, 20, 20, width - 40, height - 40);
-  pop();
+  text(words, width / 2, height - 30);
 }}
 
 // The same label always has the same colour.
@@ -99,11 +109,13 @@ def new(folder: Path) -> None:
         raise InputError(
             f"{folder}: cannot be made ({error.strerror}); choose a folder you may write in"
         ) from error
-    names = {"name": folder.absolute().name, "folder": _quoted(folder), "p5": _p5()}
+    project = _quoted(folder.with_name(f"{folder.name}.tms"))
+    names = {
+        "name": folder.absolute().name, "folder": _quoted(folder), "project": project, "p5": _p5(),
+    }  # fmt: skip
     (folder / "index.html").write_text(INDEX.format(**names), "utf-8")
     (folder / "sketch.js").write_text(SKETCH.format(**names), "utf-8")
     click.echo(f"{folder}: index.html and sketch.js")
-    project = _quoted(folder.with_name(f"{folder.name}.tms"))
     click.echo(f"start it with: tmstream run sound --project {project} --sketch {_quoted(folder)}")
 
 

@@ -41,50 +41,49 @@ def advise(lesson: Lesson, report: dict[str, Any], none: str) -> list[Advice]:
     labels, matrix = list(lesson.labels), np.array(report["confusion"]["matrix"])
     found = list(_overlaps(labels, matrix))
     overlapping = {label for one in found for label in one.labels}
-    for label, one in report["labels"].items():
-        if one["takes"] < ENOUGH_TAKES:
-            found.append(
-                Advice(
-                    "few", f"{label} has {one['takes']} take{'s' * (one['takes'] != 1)}",
-                    f"teach {ENOUGH_TAKES - one['takes']} more", [label],
-                )
-            )  # fmt: skip
-        elif one["rejected"] is not None and one["rejected"] > GAP:
-            found.append(
-                Advice(
-                    "turned_away", f"{label} is turned away {one['rejected']:.0%} of the time",
-                    "teach it more variously, or lower the strictness", [label],
-                )
-            )  # fmt: skip
-        elif one["recall"] is not None and one["recall"] < WEAK and label not in overlapping:
-            row = matrix[labels.index(label)].copy()
-            row[labels.index(label)] = 0
-            mostly = [*labels, none][int(row.argmax())]
-            found.append(
-                Advice(
-                    "weak",
-                    f"{label} is recognised {one['recall']:.0%} of the time, else mostly {mostly}",
-                    f"teach {ENOUGH_TAKES - 1} more of {label}", [label],
-                )
-            )  # fmt: skip
+    np.fill_diagonal(matrix, -1)
+    mostly = [[*labels, none][at] for at in matrix.argmax(axis=1)]
+    for (label, one), other in zip(report["labels"].items(), mostly, strict=True):
+        found += _of_label(label, one, other, overlaps=label in overlapping)
+    found += _of_groups(report)
+    return [msgspec.structs.replace(one, space=lesson.space) for one in found]
+
+
+def _of_label(label: str, one: dict[str, Any], mostly: str, *, overlaps: bool) -> Iterator[Advice]:
+    """Yield what one label lacks most: takes, to be accepted, or to be told from others."""
+    if one["takes"] < ENOUGH_TAKES:
+        yield Advice(
+            "few", f"{label} has {one['takes']} take{'s' * (one['takes'] != 1)}",
+            f"teach {ENOUGH_TAKES - one['takes']} more", [label],
+        )  # fmt: skip
+    elif one["rejected"] is not None and one["rejected"] > GAP:
+        yield Advice(
+            "turned_away", f"{label} is turned away {one['rejected']:.0%} of the time",
+            "teach it more variously, or lower the strictness", [label],
+        )  # fmt: skip
+    elif one["recall"] is not None and one["recall"] < WEAK and not overlaps:
+        yield Advice(
+            "weak",
+            f"{label} is recognised {one['recall']:.0%} of the time, else mostly {mostly}",
+            f"teach {ENOUGH_TAKES - 1} more of {label}", [label],
+        )  # fmt: skip
+
+
+def _of_groups(report: dict[str, Any]) -> Iterator[Advice]:
+    """Yield what the judgement of others than those who taught says."""
     if report["groups"] < 2:
-        found.append(
-            Advice(
-                "one_group", "all of it is of one person or group",
-                "judged by other takes of the same; others may be recognised less, so let somebody "
-                "else teach too",
-            )
+        yield Advice(
+            "one_group", "all of it is of one person or group",
+            "judged by other takes of the same; others may be recognised less, so let somebody "
+            "else teach too",
         )  # fmt: skip
     known, held_out = report["known_groups_accuracy"], report["accuracy"]
     if known is not None and held_out is not None and known - held_out > GAP:
-        found.append(
-            Advice(
-                "gap",
-                f"people or takes that taught are recognised {known:.0%}, others {held_out:.0%}",
-                "teach with more different ones",
-            )
+        yield Advice(
+            "gap",
+            f"people or takes that taught are recognised {known:.0%}, others {held_out:.0%}",
+            "teach with more different ones",
         )
-    return [msgspec.structs.replace(one, space=lesson.space) for one in found]
 
 
 def _overlaps(labels: list[str], matrix: np.ndarray) -> Iterator[Advice]:

@@ -29,6 +29,7 @@ NICER = 10
 STEP_BACK: int = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
 LAST_PIECES = 10  #: of what a child printed that ended by itself, for the log
 PIECE_BYTES = 400
+FRAMES = 2  #: read ahead in the child
 #: From the end of its answers to the end of a child that ended by itself.
 ENDING_S = 2.0
 
@@ -106,7 +107,7 @@ class Owner:
         os.dup2(2, 1)
         with contextlib.suppress(OSError, AttributeError):
             os.nice(NICER)
-        self._come: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._come: queue.Queue[bytes] = queue.Queue(FRAMES)
         die_with_owner(None)  # on Linux also while native code holds the interpreter
         threading.Thread(target=self._listen, name="owner", daemon=True).start()
 

@@ -249,6 +249,19 @@ def test_a_full_disk_stops_recording_aloud_and_it_goes_on_with_a_gap(
     assert [type(one) for one in back] == [Gap, Event]
 
 
+def test_a_disk_that_stays_full_is_logged_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    taping, usage = start(tmp_path), namedtuple("usage", "free")
+    for free in (3, 2, 10**6, 1, 1):  # MB
+        monkeypatch.setattr(tape.shutil, "disk_usage", lambda _, free=free: usage(free * 10**6))
+        taping.put("e", events(0, 1)[0])
+        taping.flush()
+    taping.close()
+    said = [one.getMessage().partition("only ")[2] for one in caplog.records]
+    assert said == ["3 MB are free on this disk", "1 MB are free on this disk"]
+
+
 def test_a_slow_disk_costs_packets_not_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

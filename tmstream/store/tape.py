@@ -52,7 +52,7 @@ class Tape:
         self._bytes = 0
         self._lost: set[str] = set()
         self._changed = threading.Condition()
-        self._closing = False
+        self._closing = self._failing = False
         self._asked = self._served = 0  # how often somebody could not wait for the second's end
         self._file: Any = None
         self._written = 0
@@ -120,10 +120,12 @@ class Tape:
             if free < MIN_FREE_BYTES:
                 raise OSError(0, f"only {free / 1e6:.0f} MB are free on this disk")
             self._write(frame(packets.encode(chunk, exact=self._exact)))
-            self.problem = None
+            self.problem, self._failing = None, False
         except Exception as error:  # noqa: BLE001 - it says so, and nobody else is held up
             self.problem = f"not recording: {getattr(error, 'strerror', None) or error}"
-            log.warning("%s: %s", self.folder, self.problem)
+            if not self._failing:  # a disk may be full for weeks, and the log is on it
+                log.warning("%s: %s", self.folder, self.problem)
+            self._failing = True
             with self._changed:
                 self._lost.update(node for node, _ in chunk)
             with contextlib.suppress(OSError):

@@ -215,6 +215,15 @@ def test_the_answer_away_from_a_chosen_label_is_told_once() -> None:
     assert heard == ["a", "a", "b", None, "a", None]
 
 
+def test_who_comes_and_goes_for_months_is_not_remembered() -> None:
+    one = session()
+    choose(one, "prediction", labels=["a"])
+    for visitor in range(100):
+        for label in ("b", "a", "b", None):
+            offer(one, "prediction", b"x", f"visitor {visitor}", label)
+    assert not one._told
+
+
 def test_a_highest_rate_keeps_the_latest_of_each_key_and_never_an_event() -> None:
     one = session()
     choose(one, "prediction", "event", max_rate_hz=10.0)

@@ -75,7 +75,7 @@ class Session:
         self._streams: frozenset[str] | None = None
         self._labels: frozenset[str] | None = None
         self._pause_s = 0.0
-        self._told: dict[Hashable, str | None] = {}  # last label told of each state
+        self._told: set[Hashable] = set()  # states of which a label was told last
         self._sent_s: dict[Hashable, float] = {}
         self._waiting: dict[Hashable, bytes] = {}  # in the order in which it will go out
         self._paced: dict[Hashable, tuple[float, bytes]] = {}
@@ -235,8 +235,11 @@ class Session:
         if key is None:
             return chosen
         # The first answer away from a chosen label is told too: else the client believes it still.
-        wanted = chosen or self._told.get(key) is not None
-        self._told[key] = label if chosen else None
+        wanted = chosen or key in self._told
+        if chosen and label is not None:
+            self._told.add(key)
+        else:
+            self._told.discard(key)
         return wanted
 
     def _due(self, key: Hashable, data: bytes, now_s: float) -> bool:

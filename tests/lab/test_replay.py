@@ -18,9 +18,11 @@ from tmstream.engine import graph as graphs
 from tmstream.engine.registry import Registry
 from tmstream.engine.run import run
 from tmstream.engine.spec import Pipeline, parse
+from tmstream.head.judge import judge
 from tmstream.lab import ambient as ambient_
 from tmstream.lab.ambient import alarms, ambient
 from tmstream.lab.replay import difference, events_of, fed_by, made_by, recorded_events, run_info
+from tmstream.lab.vary import unvary
 from tmstream.store.history import History
 from tmstream.store.project import NewExample, Project
 from tmstream.store.recording import Recording
@@ -88,6 +90,40 @@ def test_the_recording_says_the_same_as_the_run(folder: Path, project: Project) 
     again = [events_of(made_by(tape), tape, REGISTRY, [project]) for _ in range(2)]
     assert plain(again[0]) == plain(again[1]) == plain(said)
     assert difference(said, again[0]).same == len(said)
+
+
+def test_what_was_tried_and_taken_back_since_leaves_no_trace_in_a_replay(
+    folder: Path, tmp_path: Path
+) -> None:
+    tape = Recording.open(folder / "takes")
+    said = plain(recorded_events(tape))
+    with Project.open(folder / "p.tms", read_only=True) as project:
+        project.copy_to(tmp_path / "later.tms")
+    with Project.open(tmp_path / "later.tms") as project:
+
+        def again() -> list[Any]:
+            return plain(events_of(made_by(tape), tape, REGISTRY, [project]))
+
+        parents = project.examples()
+        judged = judge(parents)
+        project.snapshot("evening")
+        made = [
+            NewExample(one.label, one.space, one.vector * 0.5 + parents[0].vector, one.take,
+                       augmented_from=one.id)
+            for one in parents
+        ]  # fmt: skip
+        project.add(made)
+        judge(project.examples())
+        assert again() != said, "they were learned"
+        unvary(project)
+        assert again() == said
+        project.rename_label("clap", "snap")
+        project.undo()
+        assert again() == said
+        project.delete_label("hum")
+        project.restore("evening")
+        assert again() == said
+        assert judge(project.examples()) == judged
 
 
 def test_other_settings_make_a_difference_that_is_told(folder: Path, project: Project) -> None:

@@ -71,6 +71,14 @@ def test_what_ended_by_itself_says_why_in_the_log(
     assert len(said) < 5000
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone says whom it ends")
+def test_where_memory_runs_out_it_goes_before_the_engine(module: Write) -> None:
+    score = Path("/proc/self/oom_score_adj")
+    name = module("owner.read()\nowner.write(open('/proc/self/oom_score_adj', 'rb').read())\n")
+    (told,) = asyncio.run(asked(name, b"go"))
+    assert int(told) == max(500, int(score.read_text("ascii")))
+
+
 def test_what_is_ended_here_is_no_fault(module: Write, caplog: pytest.LogCaptureFixture) -> None:
     name = module("owner.write(b'here')\ntime.sleep(60)\n")
 

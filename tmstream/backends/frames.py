@@ -17,6 +17,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from .child import command, die_with_owner, exactly
 
@@ -27,6 +28,8 @@ MOST_BYTES = 1 << 30
 #: How much the child steps back behind the engine; on Windows only the engine can say so.
 NICER = 10
 STEP_BACK: int = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
+#: Where memory runs out, Linux ends this child and not the engine (0; it goes to 1000).
+FIRST_TO_GO = 500
 LAST_PIECES = 10  #: of what a child printed that ended by itself, for the log
 PIECE_BYTES = 400
 FRAMES = 2  #: read ahead in the child
@@ -107,6 +110,9 @@ class Owner:
         os.dup2(2, 1)
         with contextlib.suppress(OSError, AttributeError):
             os.nice(NICER)
+        with contextlib.suppress(OSError):  # there is none but on Linux
+            score = Path("/proc/self/oom_score_adj")
+            score.write_text(str(max(FIRST_TO_GO, int(score.read_text("ascii")))), "ascii")
         self._come: queue.Queue[bytes] = queue.Queue(FRAMES)
         die_with_owner(None)  # on Linux also while native code holds the interpreter
         threading.Thread(target=self._listen, name="owner", daemon=True).start()

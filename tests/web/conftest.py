@@ -22,13 +22,13 @@ FLAGS = [
 ]
 RATE_HZ = 16000
 #: Of the injected microphone's take, which goes round: claps, then whistles.
-PART_S = 6.0
+PART_S = 5.0
 ARTEFACTS = Path(__file__).resolve().parents[2] / "artefacts"
 
 
 @pytest.fixture(scope="package")
 def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six seconds of claps, then six of whistles: what the injected microphone plays round and round."""
+    """Five seconds of claps, then five of whistles: what the injected microphone plays round and round."""
     import soundfile
 
     from tmstream.capture.synthetic import MAKERS
@@ -36,7 +36,7 @@ def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(3)
     heard = rng.normal(0, 1e-3, round(2 * PART_S * RATE_HZ))
     for part, name in enumerate(("clap", "whistle")):
-        for at_s in np.arange(0.6, PART_S - 1, 1.2):
+        for at_s in np.arange(0.6, PART_S - 1, 1.0):
             made = MAKERS[name](rng, RATE_HZ)[: round(0.6 * RATE_HZ)]
             start = round((part * PART_S + at_s) * RATE_HZ)
             heard[start : start + len(made)] += made

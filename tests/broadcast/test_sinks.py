@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import socket
 import subprocess
@@ -105,6 +106,17 @@ def test_the_console_prints_the_bytes_a_client_gets(capfdbinary: Any, tmp_path: 
     assert (hub.status.examples, hub.status.locked) == (1, True)
     lines = capfdbinary.readouterr().out.splitlines()
     assert lines == [published[2] for published in hub.published]
+
+
+def test_the_console_prints_where_a_program_that_runs_us_keeps_what_we_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(kept))
+    asyncio.run(wrote(Console(), FakeServices(), SCORES, EVENT))
+    assert [json.loads(line)["type"] for line in kept.getvalue().splitlines()] == [
+        "prediction", "event",
+    ]  # fmt: skip
 
 
 CLOSED_PIPE = """

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import queue
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, TypeAlias
 
 from ..core.packet import Absent, Event, Features, Landmarks, Packet, Presence, Scores, Status
 from ..core.services import Services
 from ..server.encode import dump
 from ._messages import Messages, status_message
+
+Write: TypeAlias = Callable[[memoryview], int]
 
 #: Until a pipe that its reader keeps from blocking is asked again whether it has room.
 FULL_S = 0.01
@@ -43,7 +48,7 @@ class Console:
         self._services = services
         self._messages = Messages()
         sys.stdout.flush()
-        self._printer = Printer(sys.stdout.fileno())
+        self._printer = Printer(_standard_output())
 
     async def close(self) -> None:
         """Leave standard output open: it is not ours."""
@@ -81,12 +86,12 @@ class Console:
 
 
 class Printer:
-    """Writes to a descriptor in a thread of its own.
+    """Writes in a thread of its own, by what takes bytes and returns how many it took.
 
     A reader that takes nothing holds up that thread, never the loop nor the end of the process.
     """
 
-    def __init__(self, out: int) -> None:
+    def __init__(self, out: Write) -> None:
         self._out, self._loop = out, asyncio.get_running_loop()
         self._lines: queue.SimpleQueue[tuple[bytes, asyncio.Future[None]] | None]
         self._lines = queue.SimpleQueue()
@@ -123,11 +128,21 @@ def _settle(done: asyncio.Future[None], error: OSError | None) -> None:
         done.set_exception(error)
 
 
-def _write(out: int, line: bytes) -> None:
-    # Not through sys.stdout: its lock, held by a thread that is stuck, would end Python in a crash.
+def _standard_output() -> Write:
+    """Return its descriptor's `os.write`, where it has one.
+
+    Not through sys.stdout: its lock, held by a thread that is stuck, would end Python in a crash.
+    """
+    try:
+        return partial(os.write, sys.stdout.fileno())
+    except io.UnsupportedOperation:  # another program runs us, and keeps what we say
+        return sys.stdout.buffer.write
+
+
+def _write(out: Write, line: bytes) -> None:
     rest = memoryview(line)
     while rest:
         try:
-            rest = rest[os.write(out, rest) :]
+            rest = rest[out(rest) :]
         except BlockingIOError:
             time.sleep(FULL_S)

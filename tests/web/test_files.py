@@ -130,7 +130,7 @@ def test_a_class_is_learned_from_variants_as_well_or_no_longer(
     assert switch.get_attribute("aria-pressed") == "false"
     switch.click()
     pressed = "document.querySelector('[data-key=\"vary clap\"]').ariaPressed"
-    until(page, f"{pressed} === 'true'", timeout=120_000)  # a child process begins
+    until(page, f"{pressed} === 'true'", timeout=120_000)  # a child process begins, and librosa
     assert "variants made" in reported(page)
     assert takes(page, "clap") == 2, "they belong to the takes they are of"
     page.screenshot(path=artefacts / "studio-variants.png")

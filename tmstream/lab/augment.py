@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..core.packet import Float32, Landmarks, UInt8
-from . import decode, stretch
+from . import decode
 from .decode import Sound
 from .excerpt import WEAKER_DB, is_silent
 from .samples import Kind, Sample
@@ -54,12 +54,16 @@ def sound(piece: Sound, variant: str, room: Sound | None = None) -> Sound:
         power = float(np.mean(samples.astype(np.float64) ** 2))
         noise = _dice(variant).normal(0.0, np.sqrt(power) * 10 ** (NOISE_DB / 20), len(samples))
         return replace(piece, samples=_column(samples + noise))
+    import librosa
+
     if variant in ("higher", "lower"):
         steps = SEMITONES if variant == "higher" else -SEMITONES
-        return replace(piece, samples=_column(stretch.shifted(samples, piece.rate_hz, steps)))
+        shifted = librosa.effects.pitch_shift(samples, sr=piece.rate_hz, n_steps=steps)
+        return replace(piece, samples=_column(shifted))
     tempo = TEMPO if variant == "faster" else 1 / TEMPO
+    stretched = librosa.effects.time_stretch(samples, rate=tempo)
     return replace(
-        piece, samples=_column(stretch.stretched(samples, tempo)), from_s=piece.from_s / tempo,
+        piece, samples=_column(stretched), from_s=piece.from_s / tempo,
         until_s=piece.until_s / tempo,
     )  # fmt: skip
 
@@ -79,9 +83,11 @@ def room_of(file: Path) -> Sound:
 
 
 def _in_room(piece: Sound, samples: Float32, room: Sound) -> Sound:
+    import librosa
+
     noise = room.samples.mean(axis=1)
     if room.rate_hz != piece.rate_hz:
-        noise = stretch.resampled(noise, room.rate_hz, piece.rate_hz)
+        noise = librosa.resample(noise, orig_sr=room.rate_hz, target_sr=piece.rate_hz)
     before, after = (round(s * piece.rate_hz) for s in (ROOM_BEFORE_S, ROOM_AFTER_S))
     # Another piece of the recording for each sound, and the same one every time.
     at = zlib.crc32(samples.tobytes()) % len(noise)

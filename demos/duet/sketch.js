@@ -10,8 +10,7 @@ const NAMES = [...new Set(LINES.flat())];
 let tm;
 let dust = [];
 let ripples = [];
-let pinned = [];
-let pins = 0;
+let [pinned, pins] = [[], 0]; // and how many there ever were
 let now = {}; // the present figure, by subject
 
 function setup() {
@@ -62,9 +61,9 @@ function drawSky() {
   }
   for (const { x, y, age } of ripples) { // every sound is a falling star, too
     const [fromX, fromY, left] = [(x - 0.25 + age * 0.9) * width, (y + age * 0.2) * height, max(0, 1 - age * 2.5)];
-    for (let i = 0; i < 12; i++) {
-      fill(255, 250, 225, 255 * left * (1 - i / 12));
-      circle(fromX - i * 9, fromY - i * 2.6, 5 - i * 0.35);
+    for (let i = 0; i < 40; i++) {
+      fill(255, 250, 225, 255 * left * (1 - i / 40));
+      circle(fromX - i * 6, fromY - i * 1.8, 10 - i * 0.24);
     }
   }
 }
@@ -131,7 +130,7 @@ function drawLake() {
     const y = top + pow(i / 18, 1.6) * (height - top) + 4;
     const wide = (40 + 15 * i) * (0.6 + 1.8 * tm.level); // the sound of the room stirs it
     stroke(150, 175, 225, 40 + 3 * i);
-    const x = width / 2 + sin(frameCount * 0.012 + i * 1.7) * width * 0.3;
+    const x = width / 2 + sin(frameCount * 0.006 + i * 1.7) * width * 0.3;
     line(x - wide, y, x + wide, y);
   }
   for (const ripple of ripples) {
@@ -139,7 +138,8 @@ function drawLake() {
     for (let ring = 0; ring < 3; ring++) {
       const wide = max(0, ripple.age - ring * 0.12) * width * 0.7;
       stroke(220, 230, 255, 220 * (1 - ripple.age));
-      strokeWeight(1.5);
+      strokeWeight(2.5);
+      fill(170, 195, 240, 60 * (1 - ripple.age));
       ellipse(ripple.x * width, top + (height - top) * 0.4, wide, wide * 0.16);
     }
   }

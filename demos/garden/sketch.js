@@ -25,15 +25,13 @@ function colourOf(label) {
 }
 
 function follow() {
-  const bodies = new Map(tm.bodies.map((body) => [body.subject, body]));
-  for (const person of tm.people) {
-    const body = bodies.get(person.id);
-    if (!body) continue;
-    if (!plants.has(person.id)) plants.set(person.id, { age: 0, bloom: 0, joints: {}, label: null, seed: random(100) });
-    const plant = plants.get(person.id);
+  for (const body of tm.bodies) { // everybody grows, also while no pose is known
+    if (!plants.has(body.subject)) plants.set(body.subject, { age: 0.15, bloom: 0, joints: {}, label: null, seed: random(100) });
+    const plant = plants.get(body.subject);
+    const pose = tm.people.find((person) => person.id === body.subject)?.label;
     plant.here = frameCount;
-    if (person.label) plant.label = person.label;
-    plant.wants = person.label ? 1 : 0;
+    plant.label = pose ?? plant.label;
+    plant.wants = pose ? 1 : 0;
     for (const name of ["left_wrist", "right_wrist", "left_hip", "nose"]) {
       const joint = (plant.joints[name] ??= { x: body[name].x, y: height });
       joint.x = lerp(joint.x, body[name].x, 0.12);
@@ -42,7 +40,7 @@ function follow() {
   }
   for (const [subject, plant] of plants) {
     const here = frameCount - plant.here < 60; // who leaves, withers
-    plant.age = constrain(plant.age + (here ? 0.012 : -0.02), 0, 1);
+    plant.age = constrain(plant.age + (here ? 0.02 : -0.02), 0, 1);
     plant.bloom = lerp(plant.bloom, here ? plant.wants : 0, 0.04);
     if (plant.age === 0) plants.delete(subject);
   }

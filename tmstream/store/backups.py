@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -122,7 +122,7 @@ def restore(path: Path, reason: str) -> str:
     )
 
 
-def whole_examples(path: Path) -> Iterator[NewExample]:
+def whole_examples(path: Path) -> Generator[NewExample, None, None]:
     """Yield those examples of a project, damaged or not, whose checksums are right.
 
     Raises:

@@ -262,3 +262,11 @@ def test_a_small_face_in_a_single_picture_is_looked_for_in_parts(scripted):
     made = feed(opened(FaceLandmarks(smooth_hz=0)), Packet(0, Gap("next")), *frames(1, big))
     (found,) = kinds(made, Landmarks)
     assert found.points[:, :2].mean(axis=0) == pytest.approx((0.5, 0.75), abs=0.01)
+
+
+def test_a_face_at_the_very_edge_has_nothing_nearer_to_look_at(scripted):
+    beyond = face(1.2, 0.5, 0.1)
+    scripted([[beyond]])
+    made = feed(opened(FaceLandmarks(smooth_hz=0)), Packet(0, Gap("next")), *frames(1))
+    (found,) = kinds(made, Landmarks)
+    np.testing.assert_array_equal(found.points, beyond.points)

@@ -11,7 +11,6 @@ import numpy as np
 from ..backends.landmarker import Found
 from ..core.node import Types
 from ..core.packet import Absent, Float32, Gap, Image, Landmarks, Packet, Presence, UInt8
-from ..core.services import Services
 from ..maths.geometry import (
     ANKLES,
     EARS,
@@ -27,7 +26,8 @@ from ..maths.geometry import (
     square,
     visible,
 )
-from ._eye import Eye, Followed, Zone, check_zone, why_nobody
+from ._eye import Eye, Followed
+from ._watching import Watching
 
 #: Score a new person needs. At MediaPipe's own 0.5 it sees people in one of five photographs of
 #: hands, fruit and clothes, at 0.7 in 2 of 310, and 92 of 93 people are still found.
@@ -41,7 +41,7 @@ SPACE = "body"
 
 
 @dataclass
-class BodyLandmarks:
+class BodyLandmarks(Watching):
     """Finds people: `Landmarks` of 33 points each, `Presence` as they come and go.
 
     ``zone`` [left, top, right, bottom] is the part of the picture that counts; ``focus: nearest``
@@ -54,6 +54,7 @@ class BodyLandmarks:
 
     takes: ClassVar[Types] = (Image, Gap)
     gives: ClassVar[Types] = (Landmarks, Presence)
+    _task, _space, _prefix, _detection = "body", SPACE, "p", DETECTION
 
     people: int = 1
     focus: Literal["all", "nearest"] = field(default="all", metadata={"live": True})
@@ -66,45 +67,7 @@ class BodyLandmarks:
     _present: dict[str, Presence] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not 1 <= self.people <= 8:
-            raise ValueError("people must be 1 to 8")
-        if self.smooth_hz < 0 or self.speed_hz < 0:
-            raise ValueError("smooth_hz and speed_hz must not be negative")
-        check_zone(self.zone)
-        self._eye = _eye(self.people, self.zone)
-        self._followed = Followed("p", smooth_hz=self.smooth_hz, speed_hz=self.speed_hz)
-
-    def open(self, services: Services) -> None:
-        """Verify the model and start the landmark process; raises `ModelError`."""
-        self._eye.open(services, self.path)
-
-    def close(self) -> None:
-        """End the landmark process."""
-        self._eye.close()
-
-    def process(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
-        """Yield the landmarks of everybody in the picture, or why there is nobody."""
-        if isinstance(packet.data, Gap):
-            yield from self._departed(packet, self._followed.clear())
-            self._eye.interrupted()
-            yield packet
-            return
-        sight = self._eye.see(packet, SPACE, self._found)
-        if isinstance(sight, Packet):
-            yield sight
-            return
-        aspect = sight.aspect
-        people = [one for one in sight.found if _is_person(one.points, aspect)]
-        people = _once_each(people, aspect)
-        everybody, departed = self._followed.follow(packet.t_us, people, aspect)
-        yield from self._departed(packet, departed)
-        if self.focus == "nearest":
-            everybody = self._followed.nearest(everybody)
-        if not everybody:
-            yield packet.with_data(Absent(SPACE, why_nobody(sight.part), packet.t_us))
-        for subject, _, points, _ in everybody:
-            yield from self._arrived(packet, subject, points)
-            yield packet.with_data(Landmarks(points, SPACE, subject, aspect))
+        self._watch_for(self.people, "people")
 
     def _found(self, t_us: int, part: UInt8) -> list[Found]:
         """Look at the whole; at a single picture without anybody, once more from closer."""
@@ -117,6 +80,9 @@ class BodyLandmarks:
         if not self._eye.fresh or any(somebody(one) for one in found):
             return found
         return self._eye.closer(t_us, part, somebody) or found
+
+    def _meant(self, found: list[Found], aspect: float) -> list[Found]:
+        return _once_each([one for one in found if _is_person(one.points, aspect)], aspect)
 
     def _arrived(
         self, packet: Packet[Any], subject: str, points: Float32
@@ -133,10 +99,6 @@ class BodyLandmarks:
                 gone = Presence(subject, "depart", last.size, last.cut_off)
                 yield packet.with_data(gone)
                 yield packet.with_data(Absent(SPACE, "no_person", packet.t_us, subject))
-
-
-def _eye(people: int, zone: Zone) -> Eye:
-    return Eye("body", count=people, detection=DETECTION, zone=zone)
 
 
 def _is_person(points: Float32, aspect: float) -> bool:

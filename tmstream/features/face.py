@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from ..backends.landmarker import Found
+from ..backends.landmarker import SMALLEST, Found
 from ..core.node import Types
-from ..core.packet import Absent, Gap, Image, Landmarks, Packet, UInt8
-from ..core.services import Services
-from ._eye import Eye, Followed, check_zone, moved, why_nobody
+from ..core.packet import Gap, Image, Landmarks, UInt8
+from ._eye import Eye, Followed, moved
+from ._watching import Watching
 
 #: Score a new face needs. At MediaPipe's own 0.5 it sees faces in 13 of 404 photos of fruit,
 #: clothes and hands, at 0.6 in 4, at 0.7 in 2; of 93 people's faces 92 are found, 92 and 91.
@@ -27,7 +26,7 @@ SPACE = "face"
 
 
 @dataclass
-class FaceLandmarks:
+class FaceLandmarks(Watching):
     """Finds faces: `Landmarks` of 468 points each.
 
     A face must be a tenth of the picture wide, as at 1.5 m from a usual webcam; with a ``zone``, of
@@ -41,6 +40,7 @@ class FaceLandmarks:
 
     takes: ClassVar[Types] = (Image, Gap)
     gives: ClassVar[Types] = (Landmarks,)
+    _task, _space, _prefix, _detection = "face", SPACE, "f", DETECTION
 
     faces: int = 1
     focus: Literal["all", "nearest"] = field(default="all", metadata={"live": True})
@@ -52,41 +52,7 @@ class FaceLandmarks:
     _followed: Followed = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not 1 <= self.faces <= 8:
-            raise ValueError("faces must be 1 to 8")
-        if self.smooth_hz < 0 or self.speed_hz < 0:
-            raise ValueError("smooth_hz and speed_hz must not be negative")
-        check_zone(self.zone)
-        self._eye = Eye("face", count=self.faces, detection=DETECTION, zone=self.zone)
-        self._followed = Followed("f", smooth_hz=self.smooth_hz, speed_hz=self.speed_hz)
-
-    def open(self, services: Services) -> None:
-        """Verify the model and start the landmark process; raises `ModelError`."""
-        self._eye.open(services, self.path)
-
-    def close(self) -> None:
-        """End the landmark process."""
-        self._eye.close()
-
-    def process(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
-        """Yield the landmarks of every face in the picture, or why there is none."""
-        if isinstance(packet.data, Gap):
-            yield from self._departed(packet, self._followed.clear())
-            self._eye.interrupted()
-            yield packet
-            return
-        sight = self._eye.see(packet, SPACE, self._found)
-        if isinstance(sight, Packet):
-            yield sight
-            return
-        everybody, departed = self._followed.follow(packet.t_us, sight.found, sight.aspect)
-        yield from self._departed(packet, departed)
-        if self.focus == "nearest":
-            everybody = self._followed.nearest(everybody)
-        if not everybody:
-            yield packet.with_data(Absent(SPACE, why_nobody(sight.part), packet.t_us))
-        for subject, _, points, _ in everybody:
-            yield packet.with_data(Landmarks(points, SPACE, subject, sight.aspect))
+        self._watch_for(self.faces, "faces")
 
     def _found(self, t_us: int, part: UInt8) -> list[Found]:
         """Look at the whole; in a single picture also from closer, and at each face from near."""
@@ -103,6 +69,8 @@ class FaceLandmarks:
         left, top = np.clip(middle - half, 0, size).astype(int)
         right, bottom = np.clip(middle + half, 0, size).astype(int)
         near = np.ascontiguousarray(part[top:bottom, left:right])
+        if min(near.shape[:2]) < SMALLEST:
+            return one
         share = (right - left) / size[0], (bottom - top) / size[1]
         again = [
             moved(face, left / size[0], top / size[1], *share)
@@ -111,7 +79,3 @@ class FaceLandmarks:
         centre = one.points[:, :2].mean(axis=0)
         again.sort(key=lambda face: float(np.abs(face.points[:, :2].mean(axis=0) - centre).sum()))
         return again[0] if again else one
-
-    def _departed(self, packet: Packet[Any], subjects: list[str]) -> Iterator[Packet[Any]]:
-        for subject in subjects:
-            yield packet.with_data(Absent(SPACE, "no_person", packet.t_us, subject))

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from ..backends.landmarker import Found
 from ..core.node import Types
-from ..core.packet import Absent, Gap, Image, Landmarks, Packet, UInt8
-from ..core.services import Services
+from ..core.packet import Gap, Image, Landmarks, UInt8
 from ..maths.geometry import box_of
 from ..maths.track import Side
-from ._eye import Eye, Followed, check_zone, moved, why_nobody
+from ._eye import Eye, Followed, moved
+from ._watching import Watching
 
 #: A smaller picture is enlarged to this and gets a border of half of it on every side: a hand that
 #: fills a small photo is not found without (200 of 240 against 238).
@@ -26,7 +26,7 @@ SPACE = "hand"
 
 
 @dataclass
-class HandLandmarks:
+class HandLandmarks(Watching):
     """Finds hands: `Landmarks` of 21 points each, ``side`` the person's own left or right.
 
     ``zone``, ``focus``, ``smooth_hz``, ``speed_hz`` and ``path`` as in `BodyLandmarks`. Without a
@@ -37,6 +37,7 @@ class HandLandmarks:
 
     takes: ClassVar[Types] = (Image, Gap)
     gives: ClassVar[Types] = (Landmarks,)
+    _task, _space, _prefix, _detection = "hands", SPACE, "h", 0.5
 
     hands: int = 2
     focus: Literal["all", "nearest"] = field(default="all", metadata={"live": True})
@@ -48,43 +49,7 @@ class HandLandmarks:
     _followed: Followed = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not 1 <= self.hands <= 8:
-            raise ValueError("hands must be 1 to 8")
-        if self.smooth_hz < 0 or self.speed_hz < 0:
-            raise ValueError("smooth_hz and speed_hz must not be negative")
-        check_zone(self.zone)
-        self._eye = Eye("hands", count=self.hands, detection=0.5, zone=self.zone)
-        self._followed = Followed("h", smooth_hz=self.smooth_hz, speed_hz=self.speed_hz)
-
-    def open(self, services: Services) -> None:
-        """Verify the model and start the landmark process; raises `ModelError`."""
-        self._eye.open(services, self.path)
-
-    def close(self) -> None:
-        """End the landmark process."""
-        self._eye.close()
-
-    def process(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
-        """Yield the landmarks of every hand in the picture, or why there is none."""
-        if isinstance(packet.data, Gap):
-            yield from self._departed(packet, self._followed.clear())
-            self._eye.interrupted()
-            yield packet
-            return
-        sight = self._eye.see(packet, SPACE, self._found)
-        if isinstance(sight, Packet):
-            yield sight
-            return
-        aspect = sight.aspect
-        hands = _once_each(sight.found, aspect)
-        everything, departed = self._followed.follow(packet.t_us, hands, aspect)
-        yield from self._departed(packet, departed)
-        if self.focus == "nearest":
-            everything = self._followed.nearest(everything)
-        if not everything:
-            yield packet.with_data(Absent(SPACE, why_nobody(sight.part), packet.t_us))
-        for subject, side, points, _ in everything:
-            yield packet.with_data(Landmarks(points, SPACE, subject, aspect, side))
+        self._watch_for(self.hands, "hands")
 
     def _found(self, t_us: int, part: UInt8) -> list[Found]:
         """Look at it as it is, or enlarged and bordered; a single picture gets more looks."""
@@ -98,13 +63,12 @@ class HandLandmarks:
                     return [_turned_back(one) for one in found] if turned else found
         return []
 
+    def _meant(self, found: list[Found], aspect: float) -> list[Found]:
+        return _once_each(found, aspect)
+
     def _seen(self, t_us: int, part: UInt8, look: Callable[[UInt8], Look]) -> list[Found]:
         picture, left, top, width, height = look(part)
         return [moved(one, left, top, width, height) for one in self._eye.look(t_us, picture)]
-
-    def _departed(self, packet: Packet[Any], subjects: list[str]) -> Iterator[Packet[Any]]:
-        for subject in subjects:
-            yield packet.with_data(Absent(SPACE, "no_person", packet.t_us, subject))
 
 
 #: A picture to look at, and where it lies in coordinates of the one it was made from.

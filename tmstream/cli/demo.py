@@ -114,5 +114,6 @@ def _make_ready(pipeline: Pipeline, path: Path) -> None:
             reembed(project, pipeline, registry)
         missing = not_performed(project, _sounds(pipeline))
         if missing:
-            click.echo(f"first start: teaching {', '.join(missing)} (some seconds, once)")
+            when = "taught more than before" if project.labels() else "first start"
+            click.echo(f"{when}: teaching {', '.join(missing)} (some seconds, once)")
             teach_performer(project, pipeline, registry, missing)

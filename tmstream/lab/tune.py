@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -81,6 +80,8 @@ def search(
     Raises:
         InputError: the pipeline has no head, or too little was taught to hold any of it out.
     """
+    from sklearn.model_selection import ParameterGrid
+
     spec = head_of(pipeline)
     if spec is None:
         raise InputError(f"{pipeline.path} has no head (knn) to tune")
@@ -89,13 +90,12 @@ def search(
     learned = _remembered()
     base = score(examples, before["k"], before["strictness"], learned)
     best, best_score, tried = before, base + CONVINCING, 1
-    for values in itertools.product(*GRID.values()):
-        one = dict(zip(GRID, values, strict=True))
+    for one in ParameterGrid(GRID):
         found = score(examples, one["k"], one["strictness"], learned)
         tried += 1
         report()
         if found > best_score:
-            best, best_score = one, found
+            best, best_score = dict(one), found
     dropped = False
     if made:
         own = [one for one in examples if one.augmented_from is None]

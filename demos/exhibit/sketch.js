@@ -137,7 +137,7 @@ function drawListening() {
   fill(70, 55, 35);
   textAlign(LEFT, TOP);
   textSize(15);
-  if (!plants.length) text(`Make a sound: ${tm.labels.join(", ")}`, 24, 20);
+  if (!plants.length) text(tm.labels.length ? `Make a sound: ${tm.labels.join(", ")}` : "Nothing was taught yet: add a class in the studio", 24, 20);
   fill(70, 55, 35, 120);
   rect(24, 42, 120 * tm.level, 2);
 }

@@ -113,6 +113,11 @@ function drawSeeds() {
 function drawLegend() {
   textSize(15);
   textAlign(LEFT, CENTER);
+  if (tm.connected && !tm.labels.length) {
+    noStroke();
+    fill(0, 0, 75);
+    text("Nothing was taught yet: add a class in the studio", 20, 30);
+  }
   tm.labels.forEach((label, i) => {
     const y = 30 + i * 26;
     const now = tm.is(label);

@@ -140,9 +140,9 @@ function drawEye() {
   fill(at >= 0 ? GLASS[at % GLASS.length] : "#6d6553");
   textAlign(CENTER, CENTER);
   textSize(size * (at >= 0 ? 0.3 : 0.2));
-  text(at >= 0 ? tm.label : "show me", x, y - (at >= 0 ? 0 : size * 0.12));
+  text(at >= 0 ? tm.label : jarsOf().length ? "show me" : "nothing was taught", x, y - (at >= 0 ? 0 : size * 0.12));
   textSize(size * 0.13);
-  if (at < 0) text(jarsOf().join(", ") || "something, once I was taught", x, y + size * 0.16);
+  if (at < 0) text(jarsOf().join(", ") || "add a class in the studio", x, y + size * 0.16);
 }
 
 function windowResized() { resizeCanvas(windowWidth, windowHeight); }

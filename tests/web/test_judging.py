@@ -14,7 +14,7 @@ from tmstream.store.project import NewExample, Project
 from .running import running
 from .test_studio import PIPELINE, part, until
 
-LABELS, TAKES, ROWS, NUMBERS = 10, 10, 10, 640
+LABELS, TAKES, ROWS, NUMBERS = 10, 12, 10, 1280
 BAR = "document.querySelector('.judging progress')"
 WORDS = "document.querySelector('.judging p').textContent"
 

@@ -62,10 +62,19 @@ def hold(
     page: Any, label: str, seconds: float, *, during: Callable[[], object] = lambda: None
 ) -> None:
     """Hold the record button as a finger does; ``during`` that look at something."""
-    button = page.locator(f'[data-label="{label}"] .record')
-    button.scroll_into_view_if_needed()
-    box = button.bounding_box()
-    page.mouse.move(box["x"] + 30, box["y"] + 15)
+    button = f'[data-label="{label}"] .record'
+    page.wait_for_selector(button)
+    # In one step: the card may be drawn anew at any moment.
+    x, y = page.evaluate(
+        """(button) => {
+            const found = document.querySelector(button);
+            found.scrollIntoView({ block: "nearest", behavior: "instant" });
+            const { x, y } = found.getBoundingClientRect();
+            return [x, y];
+        }""",
+        button,
+    )
+    page.mouse.move(x + 30, y + 15)
     page.mouse.down()
     during()
     page.wait_for_timeout(seconds * 1000)

@@ -17,6 +17,7 @@ export class Judge {
       this.strictly.textContent = Number(this.strict.value).toFixed(2);
     });
     this.turn = 0; // a newer judgement makes the older one's answer useless
+    this.halted = 0; // the last one that somebody wanted no more
     this.job = null;
     this.words = h("p.hint", { role: "status" });
     this.bar = h("progress", { "aria-label": "Judging" });
@@ -75,6 +76,7 @@ export class Judge {
       const { job } = await this.app.wire.command("evaluate", { background: true });
       if (!mine()) return;
       this.job = job;
+      if (turn <= this.halted) await this.stop(); // it was asked for before the stop, and began after it
       const { state, result, error } = await this.app.drop.wait(job, ({ done, total }) => mine() && this.working(done, total));
       if (!mine()) return;
       this.job = null;
@@ -103,6 +105,8 @@ export class Judge {
   }
 
   async stop() {
+    clearTimeout(this.timer); // of a change before this: it would begin again at once
+    this.halted = this.turn;
     await this.app.try(this.app.wire.command("stop_job", { job: this.job }));
   }
 

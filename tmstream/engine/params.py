@@ -100,7 +100,7 @@ def _explained(error: msgspec.ValidationError, values: Mapping[str, Any]) -> Par
     got = values.get(name)
     why = text[:1].lower() + text[1:].replace("`", "")
     if isinstance(got, str):
-        why += f" {got!r}"
+        why += "" if repr(got) in why else f" {got!r}"
         unit = name.rpartition("_")[2]
         if unit in ("hz", "s", "us", "db") and any(char.isdigit() for char in got):
             why += f"; write a plain number, in {unit}"

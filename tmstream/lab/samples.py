@@ -160,7 +160,7 @@ def read_table(path: Path, base: Path, keep: Sequence[str] = GROUP_COLUMNS) -> l
             points = _points(columns)
             if points is None and "file" not in columns:
                 raise InputError(
-                    f"{path}: no column 'file' (and no *_x, *_y columns of 33 or 21 points); "
+                    f"{path}: no column 'file' (and no *_x, *_y columns of 33, 21 or 468 points); "
                     f"it has {', '.join(columns[:8]) or 'none'}"
                     f"{'; save it with commas between the columns' * (';' in ''.join(columns))}"
                 )
@@ -183,7 +183,7 @@ def _dialect(path: Path) -> type[csv.Dialect]:
 
 
 def _points(columns: Sequence[str]) -> dict[str, dict[str, str]] | None:
-    """Return point -> axis -> column, when the columns are those of 33 or 21 points."""
+    """Return point -> axis -> column, when the columns are those of 33, 21 or 468 points."""
     found: dict[str, dict[str, str]] = {}
     for column in columns:
         match = _NUMBERED.match(column)

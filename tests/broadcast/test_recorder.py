@@ -71,8 +71,26 @@ class Keep:
         ARRIVED.append((packet.t_us, vector))
 
 
+@dataclass
+class Gaps:
+    """Remembers which sources were interrupted, and why."""
+
+    takes: ClassVar[tuple[type, ...]] = (Audio, Embedding, Gap)
+
+    async def write(self, packet: Packet[Any]) -> None:
+        if isinstance(packet.data, Gap):
+            ARRIVED.append((packet.data.source, packet.data.reason))
+
+
 REGISTRY = Registry(
-    {"noise": Noise, "sum": Summing, "keep": Keep, "recorder": Recorder, "recording": RecordingNode}
+    {
+        "gaps": Gaps,
+        "noise": Noise,
+        "sum": Summing,
+        "keep": Keep,
+        "recorder": Recorder,
+        "recording": RecordingNode,
+    }
 )
 LIVE = """
 nodes:
@@ -110,6 +128,18 @@ def test_a_replay_says_what_the_run_said(tmp_path: Path, more: str) -> None:
         assert [
             (p.t_us, p.data.vector.tobytes()) for p in rest if isinstance(p.data, Embedding)
         ] == [one for one in said if not isinstance(one[1], str)]
+
+
+def test_a_replayed_gap_is_of_the_source_that_what_it_cuts_came_from(tmp_path: Path) -> None:
+    run(LIVE.format(more=""), RunInfo(path=str(tmp_path / "p.yaml")))
+
+    def gaps(of: str) -> list[Any]:
+        again = f"{{type: recording, path: '{tmp_path / 'takes'}', of: {of}}}"
+        return run(f"nodes: {{again: {again}, out: {{type: gaps, from: again}}}}")
+
+    assert gaps("mic") == [("again", "late"), ("again", "end")]
+    # Vectors keep the name of the source they were made of.
+    assert gaps("sum") == [("mic", "late"), ("mic", "end"), ("again", "end")]
 
 
 def test_a_replay_at_speed_takes_its_time(tmp_path: Path) -> None:

@@ -50,7 +50,8 @@ class Tape:
             raise DeviceError(f"{path}: cannot record there: {error.strerror}") from error
         self._waiting: list[packets.Named] = []
         self._bytes = 0
-        self._lost: set[str] = set()
+        self._lost: set[str] = set()  # nodes whose last packet did not fit in memory
+        self._missed: set[str] = set()  # nodes whose last packet did not reach the disk
         self._changed = threading.Condition()
         self._closing = self._failing = False
         self._asked = self._served = 0  # how often somebody could not wait for the second's end
@@ -115,19 +116,21 @@ class Tape:
                 return
 
     def _guarded(self, chunk: list[packets.Named]) -> None:
+        nodes = {node for node, _ in chunk}
         try:
             free = shutil.disk_usage(self._path).free
             if free < MIN_FREE_BYTES:
                 raise OSError(0, f"only {free / 1e6:.0f} MB are free on this disk")
-            self._write(frame(packets.encode(chunk, exact=self._exact)))
+            told = _with_gaps(chunk, self._missed & nodes)
+            self._write(frame(packets.encode(told, exact=self._exact)))
+            self._missed -= nodes
             self.problem, self._failing = None, False
         except Exception as error:  # noqa: BLE001 - it says so, and nobody else is held up
             self.problem = f"not recording: {getattr(error, 'strerror', None) or error}"
             if not self._failing:  # a disk may be full for weeks, and the log is on it
                 log.warning("%s: %s", self.folder, self.problem)
             self._failing = True
-            with self._changed:
-                self._lost.update(node for node, _ in chunk)
+            self._missed |= nodes
             with contextlib.suppress(OSError):
                 self._end_segment()  # what follows starts a fresh one, behind nothing torn
 
@@ -178,6 +181,17 @@ class Tape:
         with contextlib.suppress(OSError):
             return time.time() - segment.stat().st_mtime
         return 0.0
+
+
+def _with_gaps(chunk: list[packets.Named], missed: set[str]) -> list[packets.Named]:
+    """Put a `Gap` before the first packet of each node that missed one."""
+    told: list[packets.Named] = []
+    for node, packet in chunk:
+        if node in missed:
+            missed.discard(node)
+            told.append((node, Packet(packet.t_us, Gap("not recorded"))))
+        told.append((node, packet))
+    return told
 
 
 def _new_folder(path: Path, stamp: str) -> Path:

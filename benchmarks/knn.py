@@ -74,6 +74,7 @@ def bank_of(rows: Float32) -> Bank:
         part = slice(start, start + 4096)
         count = len(names[part])
         bank.add(names[part], labels[part], names[part], rows[part], [False] * count)
+    bank.prepare()
     return bank
 
 
@@ -82,6 +83,7 @@ def one_label(rows: Float32) -> Rows:
     made = Rows(rows.shape[1])
     for i, row in enumerate(rows):
         made.add(f"{i:08d}", "label", f"{i:08d}", row)
+    made.prepare()
     return made
 
 

@@ -117,3 +117,19 @@ def test_one_person_is_marked_and_not_the_other(stage: Stage) -> None:
     (marked,) = stage.do(m.Mark(id=2, label="snap", seconds=5, space="audio"))["ids"]
     with pytest.raises(InputError, match="heard or seen"):
         stage.do(m.Mark(id=3, label="wave", seconds=5, subject="3"))
+
+
+def test_an_answer_of_a_while_ago_is_marked_and_not_those_after_it(stage: Stage) -> None:
+    until_us = []
+    for label in (0, 1, 0):
+        stage.frame(label, 1)
+        until_us.append(stage.services.clock.now_us())
+        stage.services.clock.sleep(1)
+    said = stage.do(m.Mark(id=1, label="snap", seconds=0.5, until_us=until_us[1]))
+    (marked,) = [one for one in stage.project.examples() if one.id in said["ids"]]
+    assert marked.t_us <= until_us[1] < marked.t_us + 1_000_000
+    with pytest.raises(InputError, match="that moment"):
+        stage.do(m.Mark(id=2, label="snap", seconds=0.5, until_us=until_us[1] + 600_000))
+    stage.services.clock.sleep(booth.MARK_S)
+    with pytest.raises(InputError, match="too long ago"):
+        stage.do(m.Mark(id=3, label="snap", seconds=0.5, until_us=until_us[1]))

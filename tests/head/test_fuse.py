@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from tmstream.core.packet import Absent, Gap
 from tmstream.head.fuse import Recent, Rule, fuse, pooled
 from tmstream.head.verdict import Opinion, Verdict
 
@@ -85,12 +86,12 @@ def test_two_looks_at_one_frame_are_pooled_by_trust() -> None:
 def test_who_was_silent_abstains() -> None:
     recent = Recent(1.0)
     recent.keep(CLAP)
-    recent.silence("audio", None)
+    recent.silence(Absent("audio", "silence", 0))
     assert recent.companies(WAVE) == [("1", [WAVE])]
     recent.keep(WAVE)
-    recent.silence("body", "2")
+    recent.silence(Absent("body", "no_person", 0, "2"))
     assert len(list(recent.fresh(0, 10))) == 1
-    recent.silence("body", "1")
+    recent.silence(Absent("body", "no_person", 0, "1"))
     assert not list(recent.fresh(0, 10))
 
 
@@ -119,7 +120,19 @@ def test_whoever_left_is_forgotten() -> None:
     recent.keep(WAVE)
     recent.keep(says("audio", {"clap": 1.0}, t_us=6_000_000, end_us=6_000_010))
     assert [one.space for one in recent.fresh(0, 10**9)] == ["audio"]
-    recent.clear()
+    recent.cut(Gap("stall"))
+    assert not list(recent.fresh(0, 10**9))
+
+
+def test_a_gap_of_one_source_leaves_what_the_other_said() -> None:
+    recent = Recent(60.0)
+    recent.keep(msgspec.structs.replace(WAVE, source="cam"))
+    recent.keep(msgspec.structs.replace(CLAP, source="mic"))
+    recent.cut(Gap("cable out", "cam"))
+    assert [one.space for one in recent.fresh(0, 10**9)] == ["audio"]
+    recent.silence(Absent("audio", "silence", 20, source="another mic"))
+    assert list(recent.fresh(0, 10**9))
+    recent.silence(Absent("audio", "silence", 20, source="mic"))
     assert not list(recent.fresh(0, 10**9))
 
 

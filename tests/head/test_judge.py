@@ -98,6 +98,8 @@ def test_little_is_said_to_be_little() -> None:
     one = judge(examples(taught(1, 1)))
     assert one["spaces"]["audio"]["accuracy"] is None
     assert any("teach 4 more" in line for line in one["advice"])
+    assert [line["kind"] for line in one["advised"]][:2] == ["one_label", "untested"]
+    assert "one_label" not in [line["kind"] for line in judge(examples(taught(2, 3)))["advised"]]
     single = judge(examples([msgspec.structs.replace(e, person="ann") for e in taught(2, 6)]))
     assert any("one person or group" in line for line in single["advice"])
     alone = single["spaces"]["audio"]

@@ -17,6 +17,7 @@ from tmstream.head import refit
 from tmstream.head.bank import Bank
 from tmstream.head.memory import FEW, LARGE_CHANGE, Memory
 from tmstream.head.scratch import Scratch
+from tmstream.maths import quantised
 from tmstream.store.project import Change, Example, NewExample, Project
 
 from .lessons import taught, vector
@@ -79,6 +80,33 @@ def test_what_was_opened_answers_at_once_and_is_calibrated_after(
     memory._learn()
     memory.settle()
     assert memory.state.banks["audio"].fit.tested == 6
+
+
+def test_many_examples_are_prepared_before_the_show_and_beside_it_only_if_that_is_quick(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory_module, "Refitter", Asked)
+    monkeypatch.setattr(quantised, "_products", {})
+    monkeypatch.setattr(quantised, "PAYS_BYTES", 0)  # these few are many
+    monkeypatch.setattr(quantised, "PAYS_WIDTH", range(1000))
+
+    def prepared(memory: Memory) -> bool:
+        rows = memory.state.banks["audio"]._examples
+        return rows._quantised.ready and not rows._changed.any()
+
+    grown = Memory(3, None, steady=False)
+    grown.open([], [], locked=False)
+    grown.tell(Change(added=examples(taught(2, 3))))
+    grown.settle()
+    grown._learn()
+    grown.settle()
+    assert not prepared(grown)
+    opened = Memory(3, None, steady=False)
+    opened.open(list(examples(taught(2, 3))), [], locked=False)
+    assert prepared(opened)
+    grown._learn()
+    grown.settle()
+    assert prepared(grown)
 
 
 def test_a_change_between_hand_over_and_swap_is_not_lost(memory: Memory) -> None:

@@ -133,6 +133,8 @@ def test_vectors_of_another_length_cannot_be_taught_over_the_wire(stage: Stage) 
 
 def test_an_interruption_cannot_be_marked(stage: Stage) -> None:
     stage.frame(0, 1)
-    feed(stage.node, Packet(stage.t_us + 1, Gap("stall")))
+    feed(stage.node, Packet(stage.t_us + 1, Gap("stall", "another source")))
+    assert stage.do(m.Mark(id=1, label="clap", seconds=5))["ids"]
+    feed(stage.node, Packet(stage.t_us + 2, Gap("stall")))
     with pytest.raises(InputError):
-        stage.do(m.Mark(id=1, label="clap", seconds=5))
+        stage.do(m.Mark(id=2, label="clap", seconds=5))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 from tmstream.head import rows as rows_module
 from tmstream.head.rows import Rows
 from tmstream.maths.neighbours import unit_rows
+from tmstream.maths.quantised import Quantised
 
 LABELS = ("clap", "snap", "hum", "whistle")
 Held = dict[str, tuple[str, str, np.ndarray]]  # id: label, take, row
@@ -37,19 +40,37 @@ def check(rows: Rows, held: Held, query: np.ndarray, k: int) -> None:
         assert len({held[name][1] for _, name in said[label]}) == len(values)
 
 
-@pytest.mark.parametrize("few", [0, 512])
+def as_wrong_as_can_be(rng: np.random.Generator, by: float) -> Callable[..., float | None]:
+    """Return `Quantised.products`, whose answers are off by as much as it says."""
+    right = Quantised.products
+
+    def products(self: Quantised, query: np.ndarray, out: np.ndarray) -> float | None:
+        error = right(self, query, out)
+        out += rng.choice([-by, by], len(out))
+        return None if error is None else error + by
+
+    return products
+
+
+@pytest.mark.parametrize(("few", "quantised"), [(512, False), (0, False), (0, True)])
 @given(
     seed=st.integers(0, 2**32 - 1), steps=st.integers(1, 300), page=st.sampled_from([2, 4, 64]),
     k=st.integers(1, 6), takes=st.sampled_from([3, 12, 200]), gone=st.floats(0, 0.6),
 )  # fmt: skip
 def test_it_is_brute_force_after_any_history(
-    few: int, seed: int, steps: int, page: int, k: int, takes: int, gone: float
+    few: int, quantised: bool, seed: int, steps: int, page: int, k: int, takes: int, gone: float
 ) -> None:
     rng = np.random.default_rng(seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rows_module, "FEW", few)
         patch.setattr(rows_module, "PAGE", page)
         patch.setattr(rows_module, "PLACES", np.arange(page))
+        patch.setattr(rows_module, "pays", lambda _: quantised)
+        patch.setattr(Quantised, "products", as_wrong_as_can_be(rng, 0.3))
+        patch.setattr(rows_module, "MANY", seed % 2 * 9)  # fall back always, or never
+        patch.setattr(rows_module, "GROUPS", 1 + seed % 16)
+        patch.setattr(rows_module, "LEAST_GROUP", 2)
+        patch.setattr(rows_module, "ROUNDED_AT_ONCE", 60)  # ten rows and one
         rows, held = Rows(6), Held()
         for i in range(steps):
             if held and rng.random() < gone:
@@ -61,6 +82,8 @@ def test_it_is_brute_force_after_any_history(
                 row = unit_rows(rng.normal(size=(1, 6)))[0]
                 held[f"e{i}"] = (label, take, row)
                 rows.add(f"e{i}", label, take, row)
+            if i == 50:
+                rows.prepare()
             if i % 37 == 0 and held:
                 check(rows, held, row, k)
         assert len(rows) == len(held)
@@ -68,6 +91,49 @@ def test_it_is_brute_force_after_any_history(
         assert all(name in rows for name in held)
         if held:
             check(rows, held, unit_rows(rng.normal(size=(1, 6)))[0], k)
+
+
+@pytest.mark.parametrize("share", [0.7, 1e-5])
+def test_quantised_rows_answer_as_they_did_to_the_last_bit(share: float) -> None:
+    """Some are equal, and ``share`` of one take."""
+    rng = np.random.default_rng(3)
+    matrix = unit_rows(rng.normal(size=(22_000, 96)))
+    matrix[::50] = matrix[0]
+    rows = Rows(96)
+    for i, row in enumerate(matrix):
+        rows.add(f"e{i}", LABELS[i % 4], f"t{rng.geometric(share)}", row)
+    queries = [*matrix[:5], *unit_rows(rng.normal(size=(15, 96)))]
+
+    def answers() -> list[object]:
+        return [rows.best(query, 5) for query in queries]
+
+    read = answers()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows_module, "pays", lambda _: True)
+        rows.prepare()
+        patch.setattr(rows_module, "similarities", None)  # nothing is read in full
+        patch.setattr(rows_module, "MANY", 1)
+        assert answers() == read
+        patch.setattr(Quantised, "products", as_wrong_as_can_be(rng, 0.05))
+        assert answers() == read
+        for name in ("SURE", "MANY"):  # but for what is too rough, and for too many
+            patch.setattr(rows_module, name, 0)
+            with pytest.raises(TypeError):
+                answers()
+            patch.setattr(rows_module, name, 1)
+
+
+def test_a_quantised_row_that_moved_into_a_hole_is_found_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rows_module, "pays", lambda _: True)
+    monkeypatch.setattr(rows_module, "FEW", 0)
+    rows, matrix = Rows(96), unit_rows(np.random.default_rng(2).normal(size=(200, 96)))
+    for i, row in enumerate(matrix):
+        rows.add(f"e{i}", "clap", f"t{i}", row)
+    rows.prepare()
+    rows.remove("e0")
+    assert rows.best(matrix[199], 1)["clap"][0][1] == "e199"
 
 
 def test_what_is_opposite_is_not_outvoted_by_rows_without_an_example() -> None:

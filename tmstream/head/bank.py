@@ -70,6 +70,11 @@ class Bank:
         self._examples.remove(name)
         self._wrong.remove(name)
 
+    def prepare(self) -> None:
+        """Do before the show what makes many examples quick to ask; it may take a second."""
+        self._examples.prepare()
+        self._wrong.prepare()
+
     def ask(
         self, vector: Float32, k: int, labels: Container[str] | None = None
     ) -> dict[str, Heard]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import msgspec
 import numpy as np
 
 from ..core.clock import VirtualClock
@@ -102,10 +103,10 @@ class Knn:
             yield from self._heard(packet)
             return
         if isinstance(packet.data, Absent):
-            self._recent.silence(packet.data.space, packet.data.subject)  # it abstains from now on
+            self._recent.silence(packet.data)  # it abstains from now on
         else:
-            self._recent.clear()
-            self._desk.booth.gap()
+            self._recent.cut(packet.data)
+            self._desk.booth.gap(packet.data)
         yield packet
 
     def _pass_on(self) -> None:
@@ -125,7 +126,7 @@ class Knn:
             unsure = Answer(None, 0.0, "not_finite", (), (heard.space,), ())
             yield self._scores(packet, heard.subject, unsure)
             return
-        said = self._verdict(packet)
+        said = msgspec.structs.replace(self._verdict(packet), source=heard.source)
         self._desk.booth.saw(packet, said.label)
         self._recent.keep(said)
         for subject, verdicts in self._recent.companies(said):
@@ -181,6 +182,7 @@ class Knn:
                 data.take,
                 answer.neighbours,
                 self._services.node if self._services is not None else "",
+                data.source,
             )
         )
 

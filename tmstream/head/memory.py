@@ -60,6 +60,8 @@ class Memory:
         self._swap(cached_banks(examples, self._k, self._project))
         missing = [one for one in examples if one.space not in self.state.banks]
         self._swap({**self.state.banks, **_quick(missing, self._k)})
+        for bank in self.state.banks.values():
+            bank.prepare()
         self._refitter = Refitter(self._learn)
         if missing:
             self._refitter.ask()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from ..core.errors import StoreError
+from ..maths.quantised import compiler_loaded
 from ..store.project import Example, Project
 from .bank import Bank
 from .learn import Fit
@@ -24,6 +25,8 @@ def bank_of(examples: list[Example], fit: Fit) -> Bank:
     """Return a bank filled with ``examples`` of one space."""
     bank = Bank(fit)
     fill(bank, examples)
+    if compiler_loaded():
+        bank.prepare()
     return bank
 
 

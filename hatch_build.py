@@ -8,6 +8,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FOLDERS = ("pipelines", "models", "demos")
+UNWANTED = {"node_modules", "__pycache__"}
 #: Of node_modules only what a sketch loads: the minified p5 of both generations, and its licence.
 FROM_NPM = ("lib/p5.min.js", "license.txt", "package.json")
 
@@ -23,7 +24,8 @@ class Resources(BuildHookInterface):
         for folder in FOLDERS:
             for path in sorted((root / folder).rglob("*")):
                 name = path.relative_to(root)
-                if path.is_file() and "node_modules" not in name.parts and path.name[0] != ".":
+                hidden = path.name[0] == "." or UNWANTED & set(name.parts)
+                if path.is_file() and not hidden:
                     build_data["force_include"][str(path)] = f"tmstream/{name.as_posix()}"
         for package in (root / "demos" / "node_modules").glob("p5*"):
             for wanted in FROM_NPM:

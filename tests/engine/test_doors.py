@@ -170,6 +170,6 @@ def test_what_a_sink_takes_is_told_in_microseconds(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(Watch, "write", write)
     monkeypatch.setattr(running, "STATUS_EVERY_S", 0.05)
-    run("nodes: {a: {type: ticks, n: 9}, out: {type: watch, from: a}}\nrealtime: true\n")
+    run("nodes: {a: {type: ticks, n: 25}, out: {type: watch, from: a}}\nrealtime: true\n")
     medians = [p.data.nodes["out"].p50_us for p in ARRIVED if isinstance(p.data, Status)]
     assert 15_000 < max(medians) < 5_000_000

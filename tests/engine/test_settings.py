@@ -14,7 +14,7 @@ from tmstream.core.services import Commands
 from tmstream.engine import graph as graphs
 from tmstream.engine.handout import NodeServices
 from tmstream.engine.registry import Registry
-from tmstream.engine.settings import LiveSettings, journalled
+from tmstream.engine.settings import LiveSettings, journalled, with_journal
 from tmstream.engine.spec import parse
 from tmstream.engine.stats import NodeStats
 from tmstream.engine.walk import Step
@@ -108,6 +108,36 @@ def test_what_is_not_live_waits_for_the_next_start(tmp_path: Path) -> None:
         assert step.node.fail_at is None
         assert "fail_at" not in graph.slots["b"].params
         assert journalled(graph.pipeline, project.settings()).node("b").params["fail_at"] == 3
+
+
+def test_what_an_earlier_run_set_can_be_undone_in_a_later_one(tmp_path: Path) -> None:
+    with Project.open(tmp_path / "a.tms", create=True) as project:
+        project.set_settings({"nodes.b.amount": 7.5, "nodes.b.fail_at": 3})
+        graph = graphs.build(with_journal(build(WALK).pipeline, REGISTRY, project), REGISTRY)
+        assert graph.slots["b"].params["amount"] == 7.5
+        step = Step(graph.slots["b"], NodeServices("b", ("a",), VirtualClock(), NodeStats(), ()),
+                    patient=False)  # fmt: skip
+        step.open()
+        LiveSettings(graph, {"b": step}).serve((project,))
+        project.undo()
+        assert step.node.amount == graph.slots["b"].params["amount"] == 2.0
+
+
+def test_what_the_command_line_gave_stands_while_another_process_teaches(tmp_path: Path) -> None:
+    with Project.open(tmp_path / "a.tms", create=True) as project:
+        project.set_settings({"nodes.b.amount": 7.5})
+        given = {"b.amount": 4.0}
+        pipeline = graphs.with_params(build(WALK).pipeline, given)
+        graph = graphs.build(with_journal(pipeline, REGISTRY, project, but=given), REGISTRY)
+        services = NodeServices("b", ("a",), VirtualClock(), NodeStats(), (project,))
+        step = Step(graph.slots["b"], services, patient=False)
+        step.open()
+        settings = LiveSettings(graph, {"b": step})
+        settings.serve((project,))
+        settings._follow(Change(reload=True))
+        assert step.node.amount == 4.0
+        project.set_settings({"nodes.b.amount": 8.0})  # said later than the command line
+        assert step.node.amount == 8.0
 
 
 def test_settings_of_other_pipelines_are_passed_over() -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tmstream.core.errors import ContractError, SpecError, TmstreamError, UnknownNode
-from tmstream.engine import graph, spec
+from tmstream.engine import graph, params, spec
+from tmstream.engine.registry import Registry
 
 from .conftest import REGISTRY, build
 
@@ -41,6 +44,7 @@ def test_yaml_1_2_words_stay_words() -> None:
         ("nodes: {}", SpecError, "p.yaml:1: nodes: no node in it"),
         ("nodez: {}", SpecError, "p.yaml:1: nodez: unknown; did you mean 'nodes'?"),
         ("nodes: &x {a: *x}", SpecError, "alias"),
+        ("nodes: {a: {<<: {type: ticks}}}", SpecError, "p.yaml:1: nodes.a.?: merging (<<)"),
         ("nodes: !!python/name:os.system {}", SpecError, "p.yaml:1"),
         ("%YAML 1.1\n---\nnodes: {}", SpecError, "directives"),
         ("nodes: [", SpecError, "p.yaml:1: not readable as YAML"),
@@ -55,6 +59,37 @@ def test_bad_pipelines_say_where(text: str, error: type[Exception], words: str) 
     assert words in str(caught.value)
     assert str(caught.value).startswith("p.yaml")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("node", "values", "words"),
+    [
+        ("knn", {"rule": "al"}, "must be one of any, all, mean, got 'al'; did you mean 'all'?"),
+        ("knn", {"rule": "xyz"}, "must be one of any, all, mean, got 'xyz'"),
+        ("knn", {"rule": ["any"]}, "expected str, got array"),
+        ("synthetic", {"sounds": ["hum", "clip"]}, "silence, got 'clip'; did you mean 'clap'?"),
+        ("synthetic", {"sounds": "hum"}, "expected array, got str 'hum'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_word_is_told_the_right_ones(node: str, values: Any, words: str) -> None:
+    with pytest.raises(params.ParamError) as caught:
+        params.build(Registry.installed()[node], values)
+    assert str(caught.value).endswith(words)
+
+
+@dataclass
+class Dimmer:
+    level: Literal["auto", "off"] | float = "auto"
+    mood: Literal["calm", "wild"] | None = None
+
+
+def test_a_parameter_that_may_also_be_a_number_is_not_told_to_be_a_word() -> None:
+    with pytest.raises(params.ParamError, match="must be one of calm, wild, got 'mild'"):
+        params.build(Dimmer, {"mood": "mild"})
+    with pytest.raises(params.ParamError) as caught:
+        params.build(Dimmer, {"level": [1]})
+    assert "must be one of" not in str(caught.value)
+    assert params.build(Dimmer, {"level": 0.5}) == Dimmer(0.5)
 
 
 def test_an_alias_bomb_is_refused_quickly() -> None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
+
+import pytest
+
+from tmstream.core.errors import UnknownNode
+from tmstream.engine.graph import build
+from tmstream.engine.registry import Registry
+from tmstream.engine.spec import parse
 
 PYPROJECT = """
 [build-system]
@@ -65,3 +73,23 @@ def test_one_entry_point_is_enough(tmp_path: Path) -> None:
         check=True,
     )
     assert out.stdout.strip() == "Shout(gain=3.0)"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("def shout(:", "cannot be loaded: invalid syntax"),
+        ("", "cannot be loaded: .* has no attribute 'Shout'"),
+        ("import nowhere_to_be_found", "cannot be loaded: No module named 'nowhere_to_be_found'"),
+        ("class Shout: pass", "cannot be used: faulty:Shout is no dataclass"),
+    ],
+)
+def test_a_faulty_package_is_said_where_the_pipeline_names_it(
+    text: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "faulty.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "faulty", raising=False)
+    registry = Registry({"shout": EntryPoint("shout", "faulty:Shout", "tmstream.nodes")})
+    with pytest.raises(UnknownNode, match=f"^p.yaml:1: nodes.mic.type: node type 'shout' {why}"):
+        build(parse("nodes: {mic: {type: shout}}", Path("p.yaml")), registry)

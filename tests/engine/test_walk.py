@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from tmstream.core.messages import Lock
-from tmstream.core.packet import Audio, Embedding, Gap, Packet, Scores
+from tmstream.core.packet import Absent, Audio, Embedding, Gap, Packet, Scores
 from tmstream.core.services import Commands
 from tmstream.engine import graph as graphs
 from tmstream.engine import run as running
@@ -40,7 +40,27 @@ class Verdicts(Keep):
     takes: ClassVar[tuple[type, ...]] = (Scores, Gap)
 
 
-JUDGED = Registry({**REGISTRY.known, "judge": Judge, "verdicts": Verdicts})
+@dataclass
+class Hush:
+    """Hears nothing."""
+
+    takes: ClassVar[tuple[type, ...]] = (Audio,)
+    gives: ClassVar[tuple[type, ...]] = (Absent,)
+
+    def process(self, packet: Packet[Audio]) -> Iterable[Packet[Absent]]:
+        yield packet.with_data(Absent("level", "silence", packet.t_us))
+
+
+@dataclass
+class Absences(Keep):
+    """Remembers what was not there."""
+
+    takes: ClassVar[tuple[type, ...]] = (Absent,)
+
+
+JUDGED = Registry(
+    {**REGISTRY.known, "judge": Judge, "verdicts": Verdicts, "hush": Hush, "absences": Absences}
+)
 
 
 def test_a_gap_passes_by_who_does_not_take_it() -> None:
@@ -57,8 +77,23 @@ nodes:
   out: {type: keep, from: e}
 realtime: true
 """)
-    assert [p.data.reason for p in made if isinstance(p.data, Gap)] == ["end", "end"]
+    gaps = sorted((p.data.source, p.data.reason) for p in made if isinstance(p.data, Gap))
+    assert gaps == [("x", "end"), ("y", "end")]
     assert not any(isinstance(p.data, Audio) for p in made)
+
+
+def test_an_absence_says_whose_it_is_as_far_as_that_is_one() -> None:
+    text = """
+nodes:
+  x: {type: ticks, n: 1}
+  y: {type: ticks, n: 1, first_us: 5}
+  a: {type: hush, from: x}
+  b: {type: hush, from: [x, y]}
+  out: {type: absences, from: [a, b]}
+"""
+    ARRIVED.clear()
+    asyncio.run(running.run(graphs.build(parse(text), JUDGED)))
+    assert [p.data.source for p in ARRIVED] == ["x", "", ""]
 
 
 def test_an_answer_says_when_it_was_given_and_its_node_hears_commands() -> None:

@@ -58,12 +58,16 @@ class RecordStop(Command, frozen=True, tag="record_stop"):
 
 
 class Mark(Command, frozen=True, tag="mark"):
-    """The last ``seconds`` were ``label``; with null: what was said about them was wrong."""
+    """The last ``seconds`` were ``label``; with null: what was said about them was wrong.
+
+    With ``until_us`` the seconds up to then, at most half a minute ago.
+    """
 
     label: str | None
     seconds: float = 1.5
     subject: str | None = None
     space: str | None = None
+    until_us: int | None = None
 
 
 class DeleteExamples(Command, frozen=True, tag="delete_examples"):
@@ -205,7 +209,10 @@ class TeachFiles(Command, frozen=True, tag="teach_files"):
 
 
 class Augment(Command, frozen=True, tag="augment"):
-    """Teach variants of a label's examples, or delete them (``on: false``); answers with a job."""
+    """Teach variants of a label's examples, or delete them (``on: false``); answers with a job.
+
+    Those there are now, and have none yet: what is taught later has none until it is asked again.
+    """
 
     label: str
     on: bool = True

@@ -6,6 +6,7 @@
     * ContractError     -- two nodes cannot be joined, or a node broke its word
     * DeviceError       -- a camera, microphone, worker or socket failed; its node is restarted
     * InputError        -- a file, sample or command cannot be used; the message says why
+        * Locked        -- a show began: what was taught stays as it is until it is unlocked
     * ModelError        -- a model file is missing or not the one that models.toml names
     * StoreError        -- a project cannot be read or written
 """
@@ -33,6 +34,10 @@ class DeviceError(TmstreamError, OSError):
 
 class InputError(TmstreamError, ValueError):
     """A file, a sample or a command cannot be used."""
+
+
+class Locked(InputError):
+    """Teaching was locked for a show while something was going to be changed."""
 
 
 class ModelError(TmstreamError):

@@ -102,12 +102,16 @@ class Embedding(Value, frozen=True, eq=False):
 
 
 class Absent(Value, frozen=True, eq=False):
-    """Nothing there, and why: ``silence``, ``no_person``, ``too_dark``, ``not_finite`` ..."""
+    """Nothing there, and why: ``silence``, ``no_person``, ``too_dark``, ``not_finite`` ...
+
+    ``source`` is the source node that shows it, filled in by the engine where there is just one.
+    """
 
     space: str
     reason: str
     end_us: int
     subject: str | None = None
+    source: str = ""
 
 
 class Result(Value, frozen=True, eq=False):
@@ -142,6 +146,7 @@ class Scores(Value, frozen=True, eq=False):
     take: int | None = None
     neighbours: tuple[Neighbour, ...] = ()
     node: str = ""  #: the head that answered, as the pipeline names it
+    source: str = ""  #: the source node of the evidence that was answered; "" when unknown
 
 
 class Event(Value, frozen=True, eq=False):
@@ -167,9 +172,18 @@ class Presence(Value, frozen=True, eq=False):
 
 
 class Gap(Value, frozen=True, eq=False):
-    """The stream was interrupted: rings reset, what was entered leaves, time re-anchors."""
+    """A stream was interrupted: rings reset, what was entered leaves, time re-anchors.
+
+    ``source`` is the source node it came from, filled in by the engine where there is just one.
+    """
 
     reason: str
+    source: str = ""
+
+
+def same_source(one: str, other: str) -> bool:
+    """Return whether two things may be of one source node; of an unknown one ("") they may be."""
+    return one == other or "" in (one, other)
 
 
 class NodeStatus(Value, frozen=True, eq=False):

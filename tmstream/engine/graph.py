@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -121,8 +121,7 @@ def with_params(pipeline: Pipeline, values: Mapping[str, Any]) -> Pipeline:
     for key, value in values.items():
         name, _, param = key.partition(".")
         spec = pipeline.node(name)
-        changed = {**spec.params, param: value}
-        pipeline = pipeline.with_node(NodeSpec(name, spec.type, spec.sources, changed))
+        pipeline = pipeline.with_node(replace(spec, params={**spec.params, param: value}))
     return pipeline
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from ..core.words import nearest
 from .nearest import did_you_mean
 
 
@@ -52,7 +53,7 @@ def convert(factory: type, values: Mapping[str, Any]) -> dict[str, Any]:
     try:
         made = msgspec.convert(dict(values), _struct(factory))
     except msgspec.ValidationError as error:
-        raise _explained(error, values) from None
+        raise _explained(error, factory, values) from None
     return {name: getattr(made, name) for name in values}
 
 
@@ -94,10 +95,17 @@ def _finite(value: Any) -> bool:
     return all(map(_finite, value)) if isinstance(value, list) else True
 
 
-def _explained(error: msgspec.ValidationError, values: Mapping[str, Any]) -> ParamError:
+def _explained(
+    error: msgspec.ValidationError, factory: type, values: Mapping[str, Any]
+) -> ParamError:
     text, _, path = str(error).partition(" - at ")
     name = re.split(r"[.\[`]", path.strip("`").removeprefix("$."))[0] if path else ""
     got = values.get(name)
+    words = _words(typing.get_type_hints(factory).get(name))
+    wrong = [one for one in (got if isinstance(got, list) else [got]) if one not in words]
+    if words and wrong:
+        near = nearest(wrong[0], words) if isinstance(wrong[0], str) else ""
+        return ParamError(name, f"must be one of {', '.join(words)}, got {wrong[0]!r}{near}")
     why = text[:1].lower() + text[1:].replace("`", "")
     if isinstance(got, str):
         why += "" if repr(got) in why else f" {got!r}"
@@ -105,3 +113,11 @@ def _explained(error: msgspec.ValidationError, values: Mapping[str, Any]) -> Par
         if unit in ("hz", "s", "us", "db") and any(char.isdigit() for char in got):
             why += f"; write a plain number, in {unit}"
     return ParamError(name, why)
+
+
+def _words(hint: Any) -> list[str]:
+    """Return the words that a parameter of this type may be, or be a list of."""
+    parts = [part for part in typing.get_args(hint) if part is not type(None)]
+    if typing.get_origin(hint) is typing.Literal:
+        return [one for one in parts if isinstance(one, str)]
+    return _words(parts[0]) if len(parts) == 1 else []  # it may be something else than a word

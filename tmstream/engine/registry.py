@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -46,8 +46,10 @@ class Registry:
             return found
         try:
             made: Factory = found.load()
-        except ImportError as error:
+        except (ImportError, AttributeError, SyntaxError) as error:
             raise UnknownNode(f"node type {name!r} cannot be loaded: {error}") from error
+        if not (isinstance(made, type) and is_dataclass(made)):
+            raise UnknownNode(f"node type {name!r} cannot be used: {found.value} is no dataclass")
         return made
 
     def gives(self, name: str) -> Types:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..core.errors import InputError
@@ -36,20 +37,30 @@ def journalled(pipeline: Pipeline, settings: Mapping[str, Any]) -> Pipeline:
         name, _, param = key.removeprefix(PREFIX).rpartition(".")
         spec = specs.get(name)
         if key.startswith(PREFIX) and spec is not None and value is not None:
-            changed = {**spec.params, param: value}
-            pipeline = pipeline.with_node(NodeSpec(name, spec.type, spec.sources, changed))
-            specs[name] = pipeline.node(name)
-    return pipeline
+            specs[name] = replace(
+                spec, params={**spec.params, param: value}, written=_written(spec)
+            )
+    return replace(pipeline, nodes=tuple(specs.values()))
 
 
-def with_journal(pipeline: Pipeline, registry: Registry, project: Project | None) -> Pipeline:
-    """Return the pipeline with what ``set`` and ``tune`` changed in the project over the YAML's."""
+def with_journal(
+    pipeline: Pipeline,
+    registry: Registry,
+    project: Project | None,
+    *,
+    but: Collection[str] = (),
+) -> Pipeline:
+    """Return the pipeline with what ``set`` and ``tune`` changed in the project over the YAML's.
+
+    ``but``: parameters that the command line gave, as ``node.parameter``; they stay.
+    """
     if project is None:
         return pipeline
     keys = [
         f"{PREFIX}{spec.name}.{name}"
         for spec in pipeline.nodes
         for name in params.parameters(registry[spec.type])
+        if f"{spec.name}.{name}" not in but
     ]
     return journalled(pipeline, {key: project.setting(key) for key in keys})
 
@@ -61,8 +72,7 @@ class LiveSettings:
         self._graph, self._steps = graph, steps
         self._project: Project | None = None
         self._applying = threading.Lock()  # the loop and the project's writer both do
-        # What the command line and the YAML said: what an undone change returns to.
-        self._written = {name: dict(slot.params) for name, slot in graph.slots.items()}
+        self._stored: dict[str, Any] = {}  # what the project said last
 
     def serve(self, services: Iterable[object]) -> None:
         """Take the ``set`` command, and follow the project's journal."""
@@ -72,6 +82,7 @@ class LiveSettings:
             commands.route([Set], self.handle)
         if self._project is not None:
             self._project.subscribe(self._follow)
+            self._stored = self._project.settings()
 
     async def handle(self, command: Set) -> dict[str, Any]:
         """Apply one change between two packets; a restarted node keeps it.
@@ -124,18 +135,27 @@ class LiveSettings:
                 continue
             if not params.is_live(slot.factory, param):
                 continue
+            wanted = _written(slot.spec).get(param) if value is None else value
             with self._applying:
-                if value is not None:
-                    self._apply(slot, param, self._checked(slot, param, value))
-                    continue
-                kept = {p: v for p, v in slot.params.items() if p != param}
-                written = self._written[name]
-                self._apply(slot, param, kept | {p: v for p, v in written.items() if p == param})
+                if wanted is None:
+                    unset = {p: v for p, v in slot.params.items() if p != param}
+                    self._apply(slot, param, unset)
+                else:
+                    self._apply(slot, param, self._checked(slot, param, wanted))
 
     def _changed(self, change: Change) -> Mapping[str, Any]:
-        """Return settings to apply; after another process wrote, all of this graph's."""
-        if not change.reload or self._project is None:
-            return change.settings
-        stored = self._project.settings()
-        keys = [f"{PREFIX}{n}.{p}" for n in self._steps for p in self._graph.slots[n].params]
-        return dict.fromkeys(keys) | {key: v for key, v in stored.items() if key.startswith(PREFIX)}
+        """Return the settings to apply; after another process wrote, those that it changed.
+
+        (Not all there are: what the command line gave stands over them.)
+        """
+        before, changed = self._stored, change.settings
+        if change.reload and self._project is not None:
+            stored = self._project.settings()
+            changed = {k: stored.get(k) for k in before | stored if stored.get(k) != before.get(k)}
+        self._stored = before | changed
+        return changed
+
+
+def _written(spec: NodeSpec) -> Mapping[str, Any]:
+    """Return what the command line and the YAML say: what an undone change returns to."""
+    return spec.params if spec.written is None else spec.written

@@ -31,6 +31,8 @@ class NodeSpec:
     type: str
     sources: tuple[str, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
+    #: The parameters without those that the project has set: what an undone setting returns to.
+    written: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,8 @@ def _plain(
     seen.add(id(node))
     if not str(node.tag).startswith(_CORE):
         raise SpecError(f"{here}tags ({node.tag}) are not allowed")
+    if node.tag == f"{_CORE}merge":
+        raise SpecError(f"{here}merging (<<) is not allowed; write the values again")
     if isinstance(node, ScalarNode):
         return yaml.constructor.construct_object(node)
     if isinstance(node, SequenceNode):

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
+from msgspec import structs
+
 from ..core.clock import Clock, MonotonicClock, VirtualClock, WorkClock
 from ..core.errors import DeviceError
 from ..core.node import Types
@@ -149,6 +151,7 @@ class Walk:
         )
         self._deliver = deliver
         self._history = find(next(iter(services.values())).all, History) if services else None
+        self._origins = {n: slot.origins for n, slot in graph.slots.items()}
         self._readers: dict[str, list[tuple[str, Types, Step | None]]] = {
             giver: [(r, graph.slots[r].takes, self.steps.get(r)) for r in readers]
             for giver, readers in graph.readers.items()
@@ -159,6 +162,8 @@ class Walk:
         data = packet.data
         if self._history is not None and isinstance(data, _KEPT_RAW):
             self._history.tap(giver, packet)
+        if isinstance(data, _ALWAYS) and not data.source and len(self._origins[giver]) == 1:
+            packet = packet.with_data(structs.replace(data, source=self._origins[giver][0]))
         for reader, takes, step in self._readers[giver]:
             wanted = isinstance(data, takes)
             if step is None:

@@ -18,7 +18,7 @@ function gotResults(results, error) {
 
 function draw() {
   background(245, 242, 234);
-  for (const label of tm.labels) if (tm.triggered(label)) size = 320;
+  for (const label of tm.labels) if (tm.triggered(label) || tm.is(label)) size = 320;
   size = lerp(size, 60 + 120 * tm.level, 0.06);
   noStroke();
   fill(47, 143, 124);

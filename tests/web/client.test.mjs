@@ -139,6 +139,24 @@ test("triggered counts once per frame, and does not hand out history", async () 
   tm.close();
 });
 
+test("who waits for a pose to trigger is told once that it is entered", async (t) => {
+  const warned = listenToWarnings(t);
+  const [tm, socket] = await connected({}, hello({ labels: ["clap", "hum", "arms up"] }));
+  tm.triggered("clap");
+  tm.on("trigger", "hum", () => {});
+  tm.triggered("arms up");
+  tm.is("arms up");
+  socket.say(event("enter", "arms up"));
+  for (let again = 0; again < 2; again++) {
+    for (const kind of ["trigger", "enter", "leave"]) socket.say(event(kind, "clap")); // a sound
+    for (const kind of ["enter", "leave"]) socket.say(event(kind, "hum", { subject: "p1" }));
+    tm.triggered("hum");
+  }
+  assert.equal(warned.length, 1);
+  assert.match(warned[0], /"hum" was entered, and never triggers.*tm\.is\("hum"\)/);
+  tm.close();
+});
+
 test("an unknown label warns once and names the nearest; labels are compared after NFC", async (t) => {
   const warned = listenToWarnings(t);
   const [tm, socket] = await connected({}, hello({ labels: ["clap", "caf\u00e9"] }));
@@ -189,6 +207,7 @@ test("faces have 468 keypoints, and names where a sketch asks for one", async ()
   assert.equal(tm.faces[0].keypoints.length, 468);
   assert.ok(Math.abs(tm.faces[0].mouth_left.x - 0.291 * 400) < 1e-9);
   assert.equal(tm.landmarks("face")[4].name, "nose");
+  assert.equal(tm.people[0].face.subject, "f1", "who is seen is there, before anything was taught");
   assert.equal(tm.landmarks("face")[5].name, undefined);
   socket.say(prediction("smile", [["smile", 0.8]], { subject: "f1", spaces: ["face"] }));
   assert.equal(tm.people[0].face.subject, "f1");
@@ -279,6 +298,18 @@ test("it waits longer and longer, and tells the callback why", async (t) => {
   assert.equal(told[0], null);
   assert.match(told[1], /not answer at localhost:1/);
   assert.match(tm.problem, /running/);
+  tm.close();
+});
+
+test("what is no address is told, also to who asks for results later", async (t) => {
+  const warned = listenToWarnings(t);
+  const tm = tmstream.connect("localhost:99999", { WebSocket: Socket });
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.match(tm.problem, /“localhost:99999” is not an address/);
+  assert.equal(warned.length, 1);
+  const told = await new Promise((resolve) => tm.classifyStart((results, error) => resolve([results[0].rejected, error.message])));
+  assert.deepEqual(told, ["not_connected", tm.problem]);
+  await assert.rejects(tm.ping(), /not connected/);
   tm.close();
 });
 

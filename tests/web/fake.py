@@ -10,6 +10,8 @@ import math
 import random
 from collections.abc import Iterator
 
+import msgspec
+
 from tmstream.core import messages as m
 
 SOUNDS = ("clap", "whistle", "hum")
@@ -195,3 +197,69 @@ def performance(seconds: float, seed: int = 1) -> Iterator[tuple[float, m.Messag
             )
         if frame % 25 == 0:
             yield t_s, status()
+
+
+EXPRESSIONS = ("smile", "wow", "wink")
+#: Where the named points of a calm face lie: number, and x (to its left) and y in distances
+#: between the outer corners of its eyes, from their middle; as measured on a signer's webcam clip.
+FACE = {
+    10: (0.0, -0.62), 4: (0.0, 0.25), 0: (0.0, 0.45), 13: (0.0, 0.52), 14: (0.0, 0.53),
+    17: (0.0, 0.62), 152: (0.0, 1.2), 33: (-0.5, 0.0), 133: (-0.2, -0.02), 159: (-0.36, -0.06),
+    145: (-0.36, 0.02), 61: (-0.28, 0.56), 105: (-0.43, -0.29), 234: (-0.76, 0.38), 263: (0.5, 0.0),
+    362: (0.2, -0.02), 386: (0.36, -0.06), 374: (0.36, 0.02), 291: (0.28, 0.56),
+    334: (0.43, -0.29), 454: (0.76, 0.38),
+}  # fmt: skip
+UPPER_LIDS, BROWS, CORNERS, LOWER = (159, 386), (105, 334), (61, 291), (14, 17, 152)
+
+
+def face(t_s: float, x: float, expression: str | None, size: float = 0.16) -> list[list[float]]:
+    """Return 468 points of a face at ``x`` (0..1), of which those with a name are seen."""
+    points = [[0, 0, 0, 0] for _ in range(468)]  # type: list[list[float]]
+    tilt, turn = 0.12 * math.sin(1.1 * t_s + 9 * x), 0.1 * math.sin(0.7 * t_s + 4 * x)
+    blink = expression is None and (t_s + x) % 2.4 < 0.2
+    for index, (across, down) in FACE.items():
+        if expression == "smile" and index in CORNERS:
+            across, down = across * 1.25, down - 0.1
+        if expression == "wow":
+            down += 0.3 if index in LOWER else -0.09 if index in BROWS else 0
+            down -= 0.02 if index in UPPER_LIDS else 0
+        if (expression == "wink" and index == 386) or (blink and index in UPPER_LIDS):
+            down = 0.0
+        if expression == "wink" and index == 291:
+            down -= 0.1
+        across += turn * (1.2 if index == 4 else 0.5 if abs(across) < 0.6 else 0)
+        points[index] = [
+            round(x + size * (across * math.cos(tilt) - down * math.sin(tilt)), 3),
+            round(0.42 + 4 / 3 * size * (down * math.cos(tilt) + across * math.sin(tilt)), 3),
+            0,
+            1,
+        ]
+    return points
+
+
+def faces(seconds: float) -> Iterator[m.Message]:
+    """Yield what two people's faces say, ten times a second: the take of the masks."""
+    before: dict[str, str | None] = {"f1": None, "f2": None}
+    for frame in range(round(seconds * 10)):
+        t_s = frame / 10
+        for number, subject in enumerate(before):
+            shown = (None, *EXPRESSIONS)[(frame + 12 * number) // 14 % 4]
+            if number and not 2 < t_s < seconds - 1.5:
+                continue
+            points = face(t_s, 0.36 + 0.3 * number, shown)
+            at_us = round(t_s * 1e6)
+            yield m.LandmarksMessage(
+                space="face", subject=subject, t_us=at_us, points=points, aspect=4 / 3
+            )
+            if frame % 3 == number:
+                yield msgspec.structs.replace(
+                    prediction(t_s, frame, shown, subject),
+                    results=results(shown, EXPRESSIONS, 0.93 if shown else 1 / 3),
+                    spaces=["face"],
+                )
+            if shown != before[subject]:
+                if before[subject]:
+                    yield event("leave", str(before[subject]), t_s, subject)
+                if shown:
+                    yield event("enter", shown, t_s, subject)
+                before[subject] = shown

@@ -41,3 +41,4 @@ def test_the_rest_of_many_takes_is_one_button_away(
         page.keyboard.press("Enter")
         until(page, f"{CARDS} === 9")
         assert page.evaluate(fold) == "5 more"
+        page.close()  # it would look for the engine that ends here

@@ -124,6 +124,9 @@ def test_a_plain_page_and_its_keys(stand: Stand, visit: Visit, tmp_path: Path) -
     stand.say(fake.event("trigger", "whistle", 1.0))
     page.wait_for_function("heard.length === 1")
     page.keyboard.press("1")
+    page.evaluate("document.body.append(document.createElement('input'))")
+    page.focus("input")
+    page.keyboard.press("2")  # somebody writes a number
     assert page.evaluate("heard") == [["whistle", False], ["clap", True]]
     assert page.complaints == []
 
@@ -302,6 +305,11 @@ def test_demos_are_short_and_described() -> None:
         assert "describe(" in source
         assert len((folder / "README.md").read_text("utf-8").splitlines()) <= 10
         assert (folder / "take.jsonl").stat().st_size < 500_000
+
+
+def test_the_take_of_the_masks_is_what_is_staged() -> None:
+    _, *played = (ROOT / "demos" / "masks" / "take.jsonl").read_bytes().splitlines()
+    assert played == [msgspec.json.encode(one) for one in fake.faces(5.6)]
 
 
 def test_p5_is_pinned_to_one_version() -> None:

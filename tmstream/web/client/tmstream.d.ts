@@ -113,7 +113,7 @@ export interface Tmstream {
   confidence(label: string): number;
   closeness(label: string): number;
   is(label: string): boolean;
-  /** How often it was triggered since the last frame. */
+  /** How often a sound or a movement was triggered since the last frame. Poses and pictures last: ask `is`. */
   triggered(label: string): number;
   count(label: string): number;
   landmarks(space: string, subject?: string): Keypoint[];

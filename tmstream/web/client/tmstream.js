@@ -458,6 +458,7 @@
       this._handlers = new Map();
       this._mentioned = new Set();
       this._warned = new Set();
+      this._expected = new Map(); // label -> whether a trigger is waited for that may never come
       this._ignore = new Map();
       this._classify = null;
       this._forget();
@@ -478,7 +479,18 @@
       if (address && /\.(jsonl|ndjson)([?#]|$)/.test(address)) {
         this._take = new Take(address, this.options.loop, this);
       } else {
+        this._dial(address);
+      }
+    }
+
+    _dial(address) {
+      try {
         this._line = new Line(address ? [socketAddress(address)] : likelyAddresses(), this.options, this);
+      } catch { // of what an address is made
+        const text = `“${address}” is not an address. Which one did tmstream print when it started? Write it here: tmstream.connect("localhost:8765")`;
+        const tell = () => this._problem({ code: "address", text });
+        if (root.document?.readyState === "loading") document.addEventListener("DOMContentLoaded", tell, { once: true });
+        else setTimeout(tell);
       }
     }
 
@@ -505,12 +517,14 @@
     /** True while the label lasts: entered and not yet left, or the present answer. */
     is(label) {
       const wanted = this._mention(label);
+      this._expected.set(wanted, false); // who asks this way knows
       return (this._entered.get(wanted)?.size ?? 0) > 0 || this._fresh().some((answer) => answer.label === wanted);
     }
 
-    /** How often it was triggered since the last frame. */
+    /** How often a sound or a movement was triggered since the last frame. What lasts, as a pose does, is asked by is(). */
     triggered(label) {
       const wanted = this._mention(label);
+      this._expect(wanted);
       this._turnFrame();
       return this._triggers.filter((event) => event.label === wanted).length;
     }
@@ -559,6 +573,7 @@
       if (typeof callback !== "function") throw new TypeError("tmstream: classifyStart(gotResults) needs a function");
       if (this._classify) console.warn("tmstream: classifyStart was called again; the first callback is not called any more");
       this._classify = callback;
+      if (this.problem) setTimeout(() => this._excuse());
       return this;
     }
 
@@ -572,6 +587,7 @@
       if (typeof label === "function") [label, handler] = [null, label];
       if (typeof handler !== "function") throw new TypeError(`tmstream: on("${kind}", ...) needs a function`);
       const entry = { label: label === null || label === "*" ? null : this._mention(label), handler };
+      if (kind === "trigger" && entry.label !== null) this._expect(entry.label);
       if (!this._handlers.has(kind)) this._handlers.set(kind, []);
       this._handlers.get(kind).push(entry);
       return () => this.off(kind, label, handler);
@@ -597,6 +613,7 @@
     /** Milliseconds to the engine and back. */
     async ping() {
       const from = performance.now();
+      if (!this._line) throw new Error("not connected");
       await this._line.command("ping");
       return performance.now() - from;
     }
@@ -732,6 +749,7 @@
       const holders = this._entered.get(label) || new Set();
       this._entered.set(label, holders);
       if (event.event === "trigger") this._pending.push({ label, ms: nowMs() });
+      this._disappoint(event);
       if (event.event === "enter" || event.event === "hold") holders.add(subject);
       if (event.event === "leave") holders.delete(subject);
       if (event.event === "count") {
@@ -740,6 +758,18 @@
       }
       if (!event.simulated && event.event === "trigger") this.latency = this._engineMs() - event.onset_us / 1000;
       this._tell(event);
+    }
+
+    _expect(label) {
+      if (!this._expected.has(label)) this._expected.set(label, true);
+    }
+
+    /** Say once that a sketch waits for a trigger of what is only entered and left: a sound triggers before it is entered. */
+    _disappoint({ event, label }) {
+      if (event === "enter" && this._expected.get(label)) {
+        console.warn(`tmstream: "${label}" was entered, and never triggers: that only sounds and movements do. Ask tm.is("${label}"), or use tm.on("enter", "${label}", ...)`);
+      }
+      if (event === "enter" || event === "trigger") this._expected.set(label, false);
     }
 
     /** Tell handlers and the functions that a sketch may define: classEntered, classLeft ... */
@@ -754,7 +784,7 @@
     _see(message) {
       if (this._ignored(message.space, message.t_us)) return;
       this._points.set(`${message.space} ${message.subject}`, { message, seenMs: nowMs() });
-      if (message.space === "body" && message.subject !== null) this._person(message.subject);
+      if (["body", "face"].includes(message.space) && message.subject !== null) this._person(message.subject);
     }
 
     _report(status) {
@@ -807,9 +837,14 @@
         if (!this.options.quiet) this._notice.show(found.text, found.button, onClick);
         this.problem = found.text;
         this._emit("problem", null, found);
-        if (this._classify) this._call(this._classify, [{ label: null, confidence: 1, rejected: "not_connected" }], new Error(found.text));
+        this._excuse();
       }
       return undefined;
+    }
+
+    /** Why no results come, to whoever waits for them. */
+    _excuse() {
+      if (this.problem && this._classify) this._call(this._classify, [{ label: null, confidence: 1, rejected: "not_connected" }], new Error(this.problem));
     }
 
     _emit(kind, label, message) {
@@ -981,6 +1016,7 @@
         const names = this.labels.length ? this.labels : [...this._mentioned];
         const label = names[Number(event.key) - 1];
         if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || label === undefined) return;
+        if (event.target.closest?.("input, textarea, select, [contenteditable]")) return; // somebody writes
         const t_us = Math.round(this._engineMs() * 1000);
         const kinds = event.type === "keydown" ? ["trigger", "enter"] : ["leave"];
         for (const kind of kinds) this._happen({ type: "event", event: kind, label, t_us, onset_us: t_us, subject: null, confidence: 1, simulated: true });

@@ -1,5 +1,5 @@
 // The classes: add, rename, delete; every take is a card.
-import { fill, h, inkOf, spaceName } from "./dom.js";
+import { fill, h, inkOf, keepInk, spaceName } from "./dom.js";
 import { Recorder } from "./recorder.js";
 
 const CARDS = 9; // shown of one label, with a button for the rest: two rows, or three on a phone
@@ -11,7 +11,8 @@ export class Classes {
     this.pending = []; // labels without an example yet live only on this page
     this.shown = new Map(); // label -> { signature, card }: a card that did not change stays as it is
     this.unfolded = new Set(); // labels all of whose takes are wanted
-    this.pictures = new Map(); // example id -> its drawing
+    this.made = 0; // cards, so that each has a name of its own
+    this.pictures = new Map(); // example id and ink -> its drawing
     this.cards = h("div.classes");
     this.person = h("input", { type: "text", placeholder: "anybody", autocomplete: "off", maxLength: 60 });
     this.recorder = new Recorder(app, this);
@@ -69,7 +70,7 @@ export class Classes {
     }
     fill(this.cards, app.labels.map((label) => this.keptCard(label)));
     for (const label of this.shown.keys()) if (!app.labels.includes(label)) this.shown.delete(label);
-    for (const [id, picture] of this.pictures) if (!picture.isConnected) this.pictures.delete(id);
+    for (const [key, picture] of this.pictures) if (!picture.isConnected) this.pictures.delete(key);
   }
 
   keptCard(label) {
@@ -104,8 +105,10 @@ export class Classes {
     const rest = takes.length - shown.length;
     const fold = h("button.quiet", { "data-key": `fold ${label}`, type: "button", "aria-expanded": all, "aria-label": all ? `Show fewer takes of ${label}` : `Show ${rest} more takes of ${label}`, onclick: () => this.fold(label) }, all ? "show fewer" : `${rest} more`);
     const busy = this.recorder.of(label);
+    const title = `title-${this.made++}`;
+    const ofClass = (verb) => ({ id: `${verb}-${title}`, "aria-labelledby": `${verb}-${title} ${title}` }); // of many like it
     const hold = h("button.record", {
-      "data-key": `hold ${label}`, type: "button", disabled: !mine || app.locked, "aria-pressed": busy?.hands === "hold", title: "Hold to record (mouse, finger, space bar)",
+      ...ofClass("hold"), "data-key": `hold ${label}`, type: "button", disabled: !mine || app.locked, "aria-pressed": busy?.hands === "hold", title: "Hold to record (mouse, finger, space bar)",
       onpointerdown: (event) => { event.preventDefault(); event.target.focus(); this.recorder.press(label); },
       onpointerup: () => this.recorder.release(), onpointercancel: () => this.recorder.release(), onlostpointercapture: () => this.recorder.release(),
       oncontextmenu: (event) => event.preventDefault(),
@@ -114,17 +117,17 @@ export class Classes {
       onblur: () => this.recorder.release(),
     }, busy?.hands === "hold" ? "Recording…" : "Hold to record");
     hold.addEventListener("pointerdown", (event) => hold.setPointerCapture(event.pointerId));
-    const free = h("button", { "data-key": `free ${label}`, type: "button", disabled: !mine || app.locked, onclick: () => this.recorder.handsFree(label) },
+    const free = h("button", { ...ofClass("free"), "data-key": `free ${label}`, type: "button", disabled: !mine || app.locked, onclick: () => this.recorder.handsFree(label) },
       busy?.hands === "free" ? "Stop" : "Hands-free");
     const bar = h(`div.countdown${busy?.started ? ".on" : ""}`, { role: "timer", hidden: busy?.hands !== "free" }, busy?.words ?? "");
     const lint = app.lint?.get(label);
-    const files = h("button", { "data-key": `files ${label}`, type: "button", disabled: !mine || app.locked, title: "Sounds, pictures or films; or drop them here", onclick: () => app.drop.pick(label) }, "Files…");
+    const files = h("button", { ...ofClass("files"), "data-key": `files ${label}`, type: "button", disabled: !mine || app.locked, title: "Sounds, pictures or films; or drop them here", onclick: () => app.drop.pick(label) }, "Files…");
     const varied = takes.flat().some((one) => one.augmented_from);
-    const vary = h("button.quiet", { "data-key": `vary ${label}`, type: "button", "aria-pressed": varied, disabled: app.locked, title: varied ? "Learn from the takes alone again" : "Learn from variants of these takes as well: with noise, higher, faster; turned, darker. Takes recorded later have none", onclick: () => app.drop.vary(label, !varied) }, `${varied ? "☑" : "☐"} learn variants too`);
+    const vary = h("button.quiet", { ...ofClass("vary"), "data-key": `vary ${label}`, type: "button", "aria-pressed": varied, disabled: app.locked, title: varied ? "Learn from the takes alone again" : "Learn from variants of these takes as well: with noise, higher, faster; turned, darker. Takes recorded later have none", onclick: () => app.drop.vary(label, !varied) }, `${varied ? "☑" : "☐"} learn variants too`);
     const card = h(`article.class${busy?.started && !busy.ending ? ".recording" : ""}`, { "--ink": inkOf(label), "data-label": label, "aria-label": `Class ${label}` },
       h("header", {},
         h("input.title", {
-          "data-key": `name ${label}`, value: label, disabled: !mine || app.locked || !takes.length, title: label, "aria-label": `Name of class ${label}`,
+          id: title, "data-key": `name ${label}`, value: label, disabled: !mine || app.locked || !takes.length, title: label, "aria-label": `Name of class ${label}`,
           onchange: (event) => this.rename(label, event.target), onkeydown: (event) => event.key === "Enter" && event.target.blur(),
         }),
         mine && h("span.count", {}, `${count} ${count === 1 ? "take" : "takes"}`),
@@ -157,8 +160,9 @@ export class Classes {
 
   takeCard(take) {
     const first = take.find((one) => one.phase === "final") ?? take[Math.floor(take.length / 2)];
-    const picture = this.pictures.get(first.id) ?? this.app.clips.thumbnail(first);
-    this.pictures.set(first.id, picture);
+    const key = `${first.id} ${inkOf(first.label)}`; // drawn in the ink of its class, which it may leave
+    const picture = this.pictures.get(key) ?? this.app.clips.thumbnail(first);
+    this.pictures.set(key, picture);
     const name = [this.numberOf(first), first.negative && (first.take.startsWith("room ") ? "the room" : "was wrong"), first.person].filter(Boolean).join(" · ");
     const about = [name, spaceName(first.space), /\.\w+$/.test(first.source) && first.source, `${take.length} ${take.length === 1 ? "example" : "examples"}`, new Date(first.created_us / 1000).toLocaleString()].filter(Boolean).join(" · ");
     const fault = this.fault(take);
@@ -193,7 +197,9 @@ export class Classes {
       input.value = label;
       return;
     }
+    keepInk(label, to);
     await this.app.change("rename_label", { label, to });
+    if (document.activeElement === document.body) this.cards.querySelector(`[data-key="${CSS.escape(`hold ${to}`)}"]`)?.focus({ preventScroll: true });
   }
 
   async remove(label) {

@@ -27,11 +27,18 @@ export function svg(tag, properties = {}, ...children) {
   return element;
 }
 
-/** Replace what is inside, keeping the keyboard where it was (by data-key). */
+/** Replace what is inside, keeping the keyboard where it was (by data-key); where that was deleted, at the next of its kind. */
 export function fill(parent, ...children) {
   const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  const alike = () => [...parent.querySelectorAll("[data-key]")].filter((one) => one.dataset.key.split(" ")[0] === focused.split(" ")[0]);
+  const before = focused ? alike() : [];
+  const place = before.indexOf(document.activeElement);
   parent.replaceChildren(...children.flat(3).filter(Boolean));
-  if (focused) [...parent.querySelectorAll("[data-key]")].find((one) => one.dataset.key === focused)?.focus();
+  if (!focused) return;
+  const after = alike();
+  const gone = after.length < before.length || focused.startsWith("remove "); // a card may only have another name
+  const next = gone ? after[Math.min(place, after.length - 1)] ?? parent.closest("[tabindex]") : null;
+  (after.find((one) => one.dataset.key === focused) ?? next)?.focus();
 }
 
 /** A line with a name under which a screen reader finds a panel. */
@@ -46,6 +53,11 @@ const places = new Map();
 export function inkOf(label) {
   if (!places.has(label)) places.set(label, places.size % INKS);
   return `var(--ink-${places.get(label)})`;
+}
+
+/** A renamed label keeps its colour, unless the new name has one already. */
+export function keepInk(label, to) {
+  if (!places.has(to)) places.set(to, places.get(label));
 }
 
 /** The colour as a canvas wants it. */
@@ -64,7 +76,7 @@ export function sharpen(canvas) {
   return context;
 }
 
-const SPACES = { audio: "Sound", "body.upper": "Arms and head", "body.full": "The whole body", hand: "Hand signs", gesture: "Movements", image: "Pictures" };
+const SPACES = { audio: "Sound", "body.upper": "Arms and head", "body.full": "The whole body", hand: "Hand signs", gesture: "Movements", face: "Faces", image: "Pictures" };
 
 /** What is compared with what, as people call it. */
 export const spaceName = (space) => SPACES[space] ?? space;

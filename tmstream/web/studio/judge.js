@@ -3,6 +3,7 @@ import { fill, h, inkOf, panel, percent, spaceName } from "./dom.js";
 import { Room } from "./drop.js";
 
 const WAIT_MS = 900; // after the last change
+const FEW = 6; // names that stand beside one another over a table
 const COLUMNS = [["class", "the class"], ["takes", "how many takes teach it"], ["found", "how much of it was recognised"], ["trusted", "how often the name was right when it was said"]];
 
 export class Judge {
@@ -40,7 +41,7 @@ export class Judge {
   later() {
     clearTimeout(this.timer);
     this.strict.disabled = !this.heads.length || ["viewer", "none"].includes(this.app.wire.role) || this.app.locked;
-    if (this.app.wire.mayTeach) this.timer = setTimeout(() => (this.app.classes.recorder.recording ? this.later() : this.run()), WAIT_MS);
+    if (this.app.wire.mayTeach && this.app.wire.connected) this.timer = setTimeout(() => (this.app.classes.recorder.recording ? this.later() : this.run()), WAIT_MS);
   }
 
   /** Where the fader really stands: the heads that take a strictness, and its present value. */
@@ -143,7 +144,7 @@ export class Judge {
     return h("div.space", {},
       h("h3", {}, spaceName(space), " ", h("strong", {}, report.accuracy === null ? "not yet judged" : `${percent(report.accuracy)} right`)),
       h("p.hint", {}, report.tested ? `Each of ${report.takes} takes was hidden in turn and asked of the others: ${report.tested} answers.` : "Teach each class at least twice, and it can be judged."),
-      report.tested > 0 && h("div.scroll", { tabIndex: 0, role: "group", "aria-label": `Confusion matrix of ${spaceName(space)}` }, h("table.confusion", {},
+      report.tested > 0 && h("div.scroll", { tabIndex: 0, role: "group", "aria-label": `Confusion matrix of ${spaceName(space)}` }, h(`table.confusion${labels.length > FEW ? ".many" : ""}`, {},
         h("caption", {}, "row: what it was; column: what was said"),
         h("thead", {}, h("tr", {}, h("td"), answers.map((label, i) => h("th", { scope: "col", title: label }, i < labels.length ? label : "none")))),
         h("tbody", {}, matrix.map((row, i) => {

@@ -234,9 +234,11 @@ export class Live {
       bar.near = (bar.near ?? 0) + 0.35 * (closeness - (bar.near ?? 0));
       bar.sure.style.transform = `scaleX(${bar.shown.toFixed(3)})`;
       bar.close.style.transform = `scaleX(${bar.near.toFixed(3)})`;
-      const text = confidence ? percent(confidence) : "";
+      const idle = this.app.active.length > 0 && !this.app.active.includes(label); // not in this scene
+      const text = idle ? "off" : confidence ? percent(confidence) : "";
       if (bar.value.textContent !== text) bar.value.textContent = text;
       bar.row.classList.toggle("on", (this.entered.get(label) ?? 0) > 0 || sure?.label === label);
+      bar.row.classList.toggle("idle", idle);
       bar.row.classList.toggle("hit", now - (this.flashes.get(label) ?? -1e9) < 350);
     }
   }

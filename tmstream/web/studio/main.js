@@ -39,6 +39,7 @@ class App {
     const button = act && h("button", { type: "button", onclick: () => { toast.remove(); act.go(); } }, act.words);
     const toast = h(`div.toast${kind && `.${kind}`}`, {}, text, button);
     if (act) this.settle(); // the last is the one that is meant
+    document.querySelectorAll(".toast").forEach((one) => one.textContent === text && one.remove()); // said again, not twice
     document.getElementById("toasts").append(toast);
     setTimeout(() => toast.remove(), kind || act ? 9000 : 3500);
   }
@@ -79,7 +80,7 @@ class App {
       }
     }
     const known = this.wire.mayTeach ? this.examples.map((one) => one.label) : this.wire.hello?.labels ?? [];
-    this.labels = [...new Set([...known, ...(this.classes?.pending ?? [])])].sort((a, b) => a.localeCompare(b));
+    this.labels = [...new Set([...known, ...(this.wire.mayTeach ? this.classes?.pending ?? [] : [])])].sort((a, b) => a.localeCompare(b));
     this.labels.forEach(inkOf);
     this.emit("labels");
     this.emit("examples");

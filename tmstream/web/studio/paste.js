@@ -1,6 +1,9 @@
 // The way into a sketch: lines to paste, the demos, and an event to test with.
 import { fill, h, inkOf, panel, svg } from "./dom.js";
 
+const BRIEF = ["audio_embedding", "gesture_embedding"]; // kinds of nodes whose labels trigger
+const TEST_MS = 1000; // so long a test event lasts
+
 export class Sketch {
   constructor(app) {
     this.app = app;
@@ -29,15 +32,29 @@ export class Sketch {
     return `${location.protocol}//localhost${location.port ? `:${location.port}` : ""}`;
   }
 
+  /** Whether a class lasts, as a pose or a picture does: it is entered and left. A sound or a movement triggers. */
+  lasts(label) {
+    const taught = this.app.examples.find((one) => one.label === label);
+    return taught ? taught.phase === "frame" : !(this.app.wire.hello?.graph ?? []).some(({ kind }) => BRIEF.includes(kind));
+  }
+
+  async test(label) {
+    const send = (event) => this.app.wire.command("simulate", { label, event });
+    for (const event of this.lasts(label) ? ["enter"] : ["trigger", "enter"]) if (!(await this.app.try(send(event)))) return;
+    setTimeout(() => this.app.try(send("leave")), TEST_MS);
+  }
+
   lines() {
-    const label = JSON.stringify(this.app.labels[0] ?? "clap").replaceAll("<", "\\u003c"); // it may stand inside a <script>
+    const first = this.app.labels[0] ?? "clap";
+    const [asked, kind] = this.lasts(first) ? ["is", "enter"] : ["triggered", "trigger"];
+    const label = JSON.stringify(first).replaceAll("<", "\\u003c"); // it may stand inside a <script>
     const page = `<!-- in index.html -->\n<script src="${this.home}/tmstream.js"></script>\n\n`;
-    const sketch = `let tm;\nlet size = 50;\n\nfunction setup() {\n  createCanvas(400, 400);\n  tm = tmstream.connect();\n}\n\nfunction draw() {\n  background(240);\n  if (tm.triggered(${label})) size = 300;\n  size = lerp(size, 50, 0.05);\n  circle(200, 200, size);\n}\n`;
+    const sketch = `let tm;\nlet size = 50;\n\nfunction setup() {\n  createCanvas(400, 400);\n  tm = tmstream.connect();\n}\n\nfunction draw() {\n  background(240);\n  if (tm.${asked}(${label})) size = 300;\n  size = lerp(size, 50, 0.05);\n  circle(200, 200, size);\n}\n`;
     return {
       "p5 2.x": `${page}// in sketch.js\n${sketch.replace("function setup", "async function setup").replace("tm = tmstream", "tm = await tmstream")}`,
       "p5 1.x": `${page}// in sketch.js\n${sketch}`,
       "like ml5": `${page}// in sketch.js\nlet tm;\n\nfunction setup() {\n  createCanvas(400, 400);\n  tm = tmstream.connect();\n  tm.classifyStart(gotResults);\n}\n\nfunction gotResults(results, error) {\n  console.log(results[0].label, results[0].confidence);\n}\n`,
-      "plain page": `<script src="${this.home}/tmstream.js"></script>\n<script>\n  const tm = tmstream.connect();\n  tm.on("trigger", ${label}, (event) => {\n    document.body.style.background = "gold";\n  });\n</script>\n`,
+      "plain page": `<script src="${this.home}/tmstream.js"></script>\n<script>\n  const tm = tmstream.connect();\n  tm.on("${kind}", ${label}, (event) => {\n    document.body.style.background = "gold";\n  });\n</script>\n`,
     };
   }
 
@@ -47,7 +64,7 @@ export class Sketch {
     this.code.firstChild.textContent = lines[this.kind];
     const link = (path, words) => h("a", { href: `${this.home}${path}`, target: "_blank", rel: "noopener" }, words);
     fill(this.links, link("/demos/hello/", "open the hello sketch"), " · ", link("/demos/", "all sketches"), " · ", link("/sketch/", "your own (run with --sketch)"));
-    fill(this.tests, !this.app.labels.length && h("p.hint", {}, "There is no class yet."), this.app.labels.map((label) => h("button.chip", { type: "button", "--ink": inkOf(label), "data-key": `test ${label}`, disabled: !this.app.wire.mayTeach, onclick: () => this.app.try(this.app.wire.command("simulate", { label })) }, label)));
+    fill(this.tests, !this.app.labels.length && h("p.hint", {}, "There is no class yet."), this.app.labels.map((label) => h("button.chip", { type: "button", "--ink": inkOf(label), "data-key": `test ${label}`, disabled: !this.app.wire.mayTeach, onclick: () => this.test(label) }, label)));
   }
 
   async invitePhones() {

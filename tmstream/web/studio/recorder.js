@@ -51,6 +51,7 @@ export class Recorder {
     } catch (error) {
       if (this.recording === mine) this.recording = null;
       this.app.complain(error);
+      this.mark(); // its card did not change otherwise
       this.classes.rebuild();
     }
   }
@@ -66,19 +67,28 @@ export class Recorder {
   }
 
   async finish(mine) {
+    let result = null;
     try {
       await mine.started;
-      const result = await this.app.wire.command("record_stop");
-      const kept = result?.ids?.length ?? 0;
-      const back = { words: "Take back", go: () => this.app.change("delete_examples", { ids: result.ids }, `${mine.label}: taken back`) };
-      if (kept) this.app.say(`${mine.label}: ${kept} ${kept === 1 ? "example" : "examples"} taken${this.app.company.told(mine, result.subjects)}`, "", back);
-      else this.app.say(`${mine.label}: ${result?.note ?? "nothing was taken"}. Hold the button for the whole of it; is the microphone or camera on?`, "warn");
+      result = await this.app.wire.command("record_stop");
     } catch (error) {
       this.app.complain(error);
     }
     if (this.recording === mine) this.recording = null;
     this.mark();
-    this.app.examplesChanged(true);
+    this.app.examplesChanged(true).then(() => result && this.tell(mine, result));
+  }
+
+  /** What was taken, counted as on its card. */
+  tell(mine, { ids, note, subjects }) {
+    const kept = new Set(ids);
+    if (!kept.size) {
+      this.app.say(`${mine.label}: ${note ?? "nothing was taken"}. Hold the button for the whole of it; is the microphone or camera on?`, "warn");
+      return;
+    }
+    const takes = new Set(this.app.examples.filter((one) => kept.has(one.id)).map((one) => one.take)).size;
+    const back = { words: "Take back", go: () => this.app.change("delete_examples", { ids }, `${mine.label}: taken back`) };
+    this.app.say(`${mine.label}: ${takes} ${takes === 1 ? "take" : "takes"} recorded${this.app.company.told(mine, subjects)}`, "", back);
   }
 
   /** Three, two, one, and then so many seconds; a second click stops it. */

@@ -5,6 +5,7 @@ import { REASONS } from "./live.js";
 const KEPT = 8;
 const NEW_AFTER_US = 900_000; // the same answer again within this time is the same moment
 const MARKED_S = 1.5;
+const SLACK_US = 50_000; // on either side of an answer that is marked
 const LONGEST_AGO_S = 28; // the engine remembers half a minute
 
 export class Why {
@@ -21,7 +22,7 @@ export class Why {
     this.question = h("p", {}, "Was its last answer right?");
     this.element = panel("Why",
       h("div.marks", {}, this.question, h("div.actions", {}, this.wrong, h("span.pair", {}, this.right, this.was)),
-        h("p.hint", {}, "Either teaches: press it within half a minute.")),
+        h("p.hint", {}, "Either teaches, for half a minute. To mean an earlier answer, click it first.")),
       h("h3", {}, "Latest answers"), this.list, this.hint, this.votes);
     app.wire.on("prediction", (message) => this.note(message));
     app.on("labels", () => this.offer());
@@ -31,7 +32,10 @@ export class Why {
       if (event.key === "y" && this.was.value) this.mark(this.was.value);
       if (event.key === "n") this.mark(null);
     });
-    this.timer = setInterval(() => this.dirty && this.show(), 250);
+    this.timer = setInterval(() => {
+      this.ask();
+      if (this.dirty) this.show();
+    }, 250);
   }
 
   offer() {
@@ -48,13 +52,13 @@ export class Why {
     if (last && last.label === message.label && message.end_us - last.until < NEW_AFTER_US) {
       last.until = message.end_us;
       last.ms = performance.now();
-      if (message.confidence > last.confidence) Object.assign(last, { confidence: message.confidence, seq: message.seq });
+      if (message.confidence > last.confidence && last.seq !== this.chosen) Object.assign(last, { confidence: message.confidence, seq: message.seq });
       return;
     }
     const { seq, label, subject, confidence, rejected, end_us, spaces } = message;
-    this.answers.unshift({ seq, label, subject, confidence, rejected, until: end_us, spaces, at: new Date(), ms: performance.now() });
+    this.answers.unshift({ seq, label, subject, confidence, rejected, since: end_us, until: end_us, spaces, at: new Date(), ms: performance.now() });
     this.answers.length = Math.min(this.answers.length, KEPT);
-    if (label && document.activeElement !== this.was) this.was.value = label;
+    if (label && document.activeElement !== this.was && !this.pointed) this.was.value = label;
     this.dirty = true;
   }
 
@@ -69,7 +73,7 @@ export class Why {
 
   draw() {
     this.hint.hidden = this.answers.length > 0;
-    this.question.textContent = this.who ? `Was its last answer to ${this.who} right?` : "Was its last answer right?";
+    this.ask();
     fill(this.list, this.answers.map((one) => h("li", {},
       h("button.answer", { type: "button", "data-key": `answer ${one.seq}`, "--ink": one.label ? inkOf(one.label) : "var(--soft)", "aria-pressed": this.chosen === one.seq, onclick: () => this.explain(one) },
         h("span.dot"), h("span", {}, one.label ?? `none: ${REASONS[one.rejected] ?? one.rejected}`),
@@ -83,9 +87,23 @@ export class Why {
     return people.has(this.person) ? this.person : this.answers[0].subject;
   }
 
+  /** The answer that was clicked, as long as the engine remembers it. */
+  get pointed() {
+    return this.answers.find((one) => one.seq === this.chosen && performance.now() - one.ms < LONGEST_AGO_S * 1000) ?? null;
+  }
+
+  /** Which answer the two keys are about. */
+  ask() {
+    const { pointed } = this;
+    const last = this.who ? `Was its last answer to ${this.who} right?` : "Was its last answer right?";
+    const words = pointed ? `Was “${pointed.label ?? "none"}”${this.who ? ` to ${this.who}` : ""} at ${pointed.at.toLocaleTimeString()} right?` : last;
+    if (this.question.textContent !== words) this.question.textContent = words;
+  }
+
   async explain(answer) {
     this.chosen = answer.seq;
     this.person = answer.subject;
+    if (answer.label && this.app.labels.includes(answer.label)) this.was.value = answer.label;
     this.draw();
     if (!this.app.wire.mayTeach) {
       fill(this.votes, h("p.hint", {}, "Only the studio that may teach can see the examples behind an answer."));
@@ -125,13 +143,24 @@ export class Why {
 
   async mark(label) {
     if (this.wrong.disabled) return;
-    const { who } = this;
+    const { who, pointed } = this;
+    if (pointed) {
+      const span = { until_us: pointed.until + SLACK_US, seconds: Math.min(MARKED_S, (pointed.until - pointed.since + 2 * SLACK_US) / 1e6) };
+      await this.teach(label, { ...span, ...(pointed.subject && { subject: pointed.subject }) });
+      this.chosen = null; // the keys are about the last answer again
+      this.draw();
+      return;
+    }
     const newest = Math.max(...this.answers.filter((one) => (label !== null || one.label !== null) && (!who || one.subject === who)).map((one) => one.ms));
     const ago_s = Number.isFinite(newest) ? (performance.now() - newest) / 1000 : 0;
     if (ago_s > LONGEST_AGO_S) {
       this.app.say("Its last answer is too long ago: press within half a minute.", "warn");
       return;
     }
-    await this.app.change("mark", { label, seconds: ago_s + MARKED_S, ...(who && { subject: who }) }, label === null ? "noted: that was wrong" : `learned: that was “${label}”`);
+    await this.teach(label, { seconds: ago_s + MARKED_S, ...(who && { subject: who }) });
+  }
+
+  async teach(label, span) {
+    await this.app.change("mark", { label, ...span }, label === null ? "noted: that was wrong" : `learned: that was “${label}”`);
   }
 }

@@ -79,13 +79,40 @@ def test_teaching_keeps_what_was_taught_and_goes_on_with_the_rest(
     monkeypatch.setattr(teach, "TOGETHER", 1)
     new = tmp_path / "new.tms"
     ctrl_c(teach, "_examples", 6)
-    check_said(tmstream("teach", new, lesson / "sounds"), "interrupted: what was taught so far")
+    check_said(tmstream("teach", new, lesson / "sounds"), "interrupted: kept so far: ")
     with Project.open(new) as book:
         assert len({one.take for one in book.examples()}) == 5
     ran = tmstream("teach", new, lesson / "sounds", "--json")
     told = json.loads(ran.out)
     assert sum(one["known"] for one in told.values()) == 5
     assert sum(one["taken"] for one in told.values()) == 3 * TAKES - 5
+
+
+@pytest.mark.parametrize("options", [[], ["--despite-lock"]])
+def test_a_show_that_begins_ends_teaching(
+    tmstream: Callable, lesson: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    options: list[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(teach, "TOGETHER", 1)
+    new, real, calls = tmp_path / "new.tms", teach._examples, itertools.count(1)
+
+    def found(*arguments: Any) -> Any:
+        if next(calls) == 4:
+            with Project.open(new) as engine:
+                engine.set_settings({"locked": True})
+        return real(*arguments)
+
+    monkeypatch.setattr(teach, "_examples", found)
+    ran = tmstream("teach", new, lesson / "sounds", *options)
+    with Project.open(new) as book:
+        takes, count = {one.take for one in book.examples()}, book.count()
+    if options:
+        assert (ran.status, len(takes)) == (0, 3 * TAKES)
+        return
+    assert (ran.status, len(takes)) == (1, 3)
+    last = ran.err.splitlines()[-1]
+    assert last.startswith(f"error: {new}: teaching was locked for the show")
+    assert f"; kept so far: {count} examples; the same command goes on" in last
 
 
 @pytest.mark.parametrize(

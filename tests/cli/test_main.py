@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tmstream.cli import cli, explained
+from tmstream.cli import cli, explained, main
 from tmstream.cli._lazy import SECTIONS
 from tmstream.core.errors import ContractError, DeviceError, InputError, SpecError, StoreError
 
@@ -98,6 +98,15 @@ def test_a_surprise_is_a_line_and_with_debug_a_traceback(
     assert "ZeroDivisionError: a bug of ours" in quiet.err
     assert "--debug" in quiet.err
     assert "Traceback" in tmstream("--debug", "info", "x.tms").err
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_whoever_has_no_terminal_is_no_error(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, name, None)  # as Python does when it is started without it
+    with pytest.raises(SystemExit) as end:
+        main(["nodes"])
+    getattr(sys, name).close()
+    assert end.value.code == 0
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:

@@ -75,14 +75,49 @@ def test_no_project(
 
 
 @pytest.mark.parametrize(
+    ("command", "labels", "takes", "why"),
+    [
+        ("evaluate", 0, 0, "nothing was taught yet; tmstream teach "),
+        ("lint", 0, 0, "nothing was taught yet; tmstream teach "),
+        ("tune", 0, 0, "nothing was taught yet; tmstream teach "),
+        ("classify", 0, 0, "nothing was taught yet; tmstream teach "),
+        ("evaluate", 1, 1, "clap is the only label: teach another"),
+        ("lint", 1, 5, "clap is the only label: teach another"),
+        ("tune", 1, 5, "clap is the only label: teach another"),
+        ("evaluate", 2, 1, "teach every label at least twice"),
+        ("lint", 2, 1, "hum has 1 take: teach 4 more"),
+        ("tune", 2, 1, "teach every label at least twice"),
+        ("info", 2, 1, "hum: 1 example in 1 take\n"),
+    ],
+)
+def test_too_little_was_taught(
+    tmstream: Callable, folder: Path, command: str, labels: int, takes: int, why: str
+) -> None:
+    with Project.open(folder / "few.tms", create=True) as project:
+        project.add(
+            [
+                NewExample(label, "audio", np.eye(8, dtype=np.float32)[at], f"{label} {take}")
+                for at, label in enumerate(["clap", "hum"][:labels])
+                for take in range(takes)
+            ]
+        )
+    ran = tmstream(command, "few.tms", *(["zero.wav"] if command == "classify" else []))
+    assert why in ran.out + ran.err
+    assert command == "info" or "tmstream teach " in ran.err
+    if not labels:
+        assert (ran.status, ran.out) == (1, "")
+        assert one_error(ran.err)
+
+
+@pytest.mark.parametrize(
     ("table", "why"),
     [
         ("a.wav,clap\nb.wav,hum\n", "no column 'file'"),
         ("", "no column 'file'"),
-        ("file;label\na.wav;clap\n", "save it with commas between the columns"),
+        ("file;label\na.wav;clap\n", "nothing could be taken"),
         ("file,label\n", "no sample with a label"),
         ("file,label\ngone.wav,clap\n", "nothing could be taken"),
-        ("file,label,start,end\na.wav,clap,2,1\n", "ends at 1 s before it starts"),
+        ("file,label,start,end\na.wav,clap,2,1\n", "nothing could be taken"),
         ("file,label\n\0\0,\xff", "error"),
     ],
 )
@@ -95,6 +130,8 @@ def test_a_table_that_teaches_nothing(
     assert why in one_error(ran.err)
     if "gone.wav" in table:
         assert "1 skipped: cannot decode: no such sound file" in ran.out
+    if "2,1" in table:
+        assert "table.csv:2 ends at 1 s before it starts at 2 s\n" in ran.err
 
 
 @pytest.mark.parametrize("what", ["nothing", "loose"])
@@ -147,13 +184,26 @@ def test_what_cannot_be_classified_stops_nothing_else(
 
     Image.fromarray(np.zeros((60, 80, 3), np.uint8)).save(folder / "picture.png")
     fine = sounds / "clap" / "0.wav"
-    ran = tmstream("classify", known, "gone.wav", "zero.wav", "picture.png", fine, "--json")
+    soundfile.write("hour.flac", np.zeros(8000 * 3600, np.int16), 8000)
+    Path("voice.m4a").write_bytes(b"\0\0\0\x1cftypM4A ")
+    odd = ["gone.wav", "zero.wav", "picture.png", "hour.flac", "voice.m4a"]
+    ran = tmstream("classify", known, *odd, fine, "--json")
     assert ran.status == 1
     found = [json.loads(line) for line in ran.out.splitlines()]
-    assert [one["rejected"] for one in found] == ["cannot_decode"] * 3 + [None]
-    assert found[2]["note"] == "this pipeline takes no pictures"
-    assert found[3]["label"] == "clap"
-    assert "3 of 4 samples could not be decoded" in one_error(ran.err)
+    assert [one["rejected"] for one in found] == ["cannot_decode"] * 5 + [None]
+    assert [one["note"] for one in found[:5]] == [
+        "cannot decode: no such sound file", "cannot decode", "this pipeline takes no pictures",
+        "cannot decode: 3600 s is over 600 s", "cannot decode: convert .m4a to WAV or MP3",
+    ]  # fmt: skip
+    assert found[5]["label"] == "clap"
+    assert "5 of 6 samples could not be decoded" in one_error(ran.err)
+    (folder / "more" / "clap").mkdir(parents=True)
+    for one in ("picture.png", "voice.m4a", fine):
+        shutil.copy(one, folder / "more" / "clap")
+    mixed = tmstream("teach", "mixed.tms", "more", "--pipeline", "sound")
+    assert (mixed.status, "clap: 1 taken" in mixed.out) == (0, True)
+    assert "picture.png: this pipeline takes no pictures\n" in mixed.err
+    assert "voice.m4a: cannot decode: convert .m4a to WAV or MP3\n" in mixed.err
     alone = tmstream("classify", known, "picture.png")
     assert alone.status == 1
     assert "embeds sounds, not pictures" in one_error(alone.err)

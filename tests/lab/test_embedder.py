@@ -13,7 +13,7 @@ from tmstream.engine.spec import Pipeline
 from tmstream.lab.embedder import Embedder, Heard
 from tmstream.lab.part import graph_for, kinds_of
 from tmstream.lab.pool import Pool
-from tmstream.lab.samples import Sample
+from tmstream.lab.sample import Sample
 
 
 def write(path: Path, samples: np.ndarray, rate_hz: int = RATE_HZ, **how: str) -> Sample:

@@ -21,7 +21,7 @@ from tmstream.lab.film import AROUND_US, Film
 from tmstream.lab.part import kinds_of
 from tmstream.lab.pool import Pool
 from tmstream.lab.reembed import reembed
-from tmstream.lab.samples import Sample
+from tmstream.lab.sample import Sample
 from tmstream.lab.teach import teach
 from tmstream.lab.vary import plan
 from tmstream.store import clips

@@ -11,11 +11,10 @@ from tmstream.engine.registry import Registry
 from tmstream.engine.spec import Pipeline
 from tmstream.lab import performer
 from tmstream.lab.classify import Head, combined
-from tmstream.lab.decode import Sound
 from tmstream.lab.embedder import Embedder
 from tmstream.lab.part import graph_for
 from tmstream.lab.performer import TAKES, not_performed, teach_performer
-from tmstream.lab.samples import Sample
+from tmstream.lab.sample import Sample, Sound
 from tmstream.store.project import Project
 
 RATE_HZ = 16000

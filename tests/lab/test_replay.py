@@ -135,7 +135,7 @@ def test_other_settings_make_a_difference_that_is_told(folder: Path, project: Pr
     assert told.gone
     assert told.same + len(told.gone) == len(said)
     assert any(line.startswith("- 00:00:") for line in told.lines())
-    assert f"{told.same} events are the same" in told.lines()[-1]
+    assert f"{told.same} events as before" in told.lines()[-1]
 
 
 def test_events_match_by_the_nearest_onset() -> None:

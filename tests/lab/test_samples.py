@@ -58,19 +58,61 @@ def test_rows_of_33_or_21_points_are_samples(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffFile;Label;Start;End;Speaker\r\na.wav;clap;0,5;1,25;Zoë\r\n",
+        "file\tlabel\tstart\tend\tspeaker\na.wav\tclap\t0.5\t1.25\tZoë\n",
+        " file , label,start,end,speaker\r a.wav , clap,.5,1.25,Zoë",
+        '"file","label","start","end","speaker"\n"a.wav","clap","0,5",1.25,"Zoë"\n',
+    ],
+)
+def test_a_table_comes_as_a_spreadsheet_writes_it(tmp_path: Path, text: str) -> None:
+    (tmp_path / "labels.csv").write_bytes(text.encode())
+    (one,) = find([], tmp_path / "labels.csv")
+    assert (one.name, one.label, one.start_s, one.end_s) == ("a.wav", "clap", 0.5, 1.25)
+    assert one.groups == {"speaker": "Zoë"}
+
+
+def test_a_row_that_is_too_short_lacks_its_points(tmp_path: Path) -> None:
+    names = ";".join(f"p{i}_{axis}" for i in range(21) for axis in "xy")
+    values = ";".join(f"{i},5" for i in range(42))
+    whole, short = find([table(tmp_path / "a.csv", f"label;{names}\na;{values}\nb;1,5\n")])
+    assert whole.points is not None
+    assert whole.points[20, :2].tolist() == [40.5, 41.5]
+    assert short.points is not None
+    assert short.points[0, 0] == 1.5
+    assert np.isnan(short.points[1:, :2]).all()
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("", "no column 'file'"),
         ("name,label\na.wav,clap\n", "no column 'file'"),
-        ("file,label,start\na.wav,clap,soon\n", ":2: start is 'soon'"),
-        ("file,label,start,end\na.wav,clap,2,1\n", "ends at 1 s before it starts at 2 s"),
         ("file,label\n,clap\n", ":2: names no file"),
         ("file,file\na,b\n", "same name"),
+        ("file,label\na.wav,a\nb.wav,\a\n", ":3: label contains control characters"),
+        (f"file,label\na.wav,{'x' * 501}\n", ":2: label is longer than 500"),
     ],
 )
 def test_a_wrong_table_says_where(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
         find([], table(tmp_path / "labels.csv", text))
+
+
+@pytest.mark.parametrize(
+    ("span", "says"),
+    [
+        ("soon,", "labels.csv:3 has for start 'soon', not a time in seconds"),
+        ("-1,2", "labels.csv:3 has for start '-1'"),
+        ("0,nan", "labels.csv:3 has for end 'nan'"),
+        ("2,1", "labels.csv:3 ends at 1 s before it starts at 2 s"),
+    ],
+)
+def test_a_wrong_span_spoils_no_other(tmp_path: Path, span: str, says: str) -> None:
+    text = f"file,label,start,end\na.wav,clap,,\na.wav,clap,{span}\na.wav,clap,1,2\n"
+    found = find([], table(tmp_path / "labels.csv", text))
+    assert [one.fault[: len(says)] for one in found] == ["", says, ""]
 
 
 def test_a_binary_table_is_refused(tmp_path: Path) -> None:

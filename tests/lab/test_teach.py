@@ -19,7 +19,8 @@ from tmstream.lab import choice
 from tmstream.lab.classify import Answer, classify
 from tmstream.lab.pool import Pool
 from tmstream.lab.reembed import reembed
-from tmstream.lab.samples import Sample, find
+from tmstream.lab.sample import Sample
+from tmstream.lab.samples import find
 from tmstream.lab.teach import Tally, teach, workload
 from tmstream.lab.tune import GRID, search, silence
 from tmstream.store.project import NewExample, Project

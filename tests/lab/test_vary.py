@@ -19,12 +19,13 @@ from tmstream.engine.registry import Registry
 from tmstream.engine.spec import Pipeline, parse
 from tmstream.lab import augment
 from tmstream.lab.augment import VARIANTS
-from tmstream.lab.decode import Sound, sound_of
+from tmstream.lab.decode import sound_of
 from tmstream.lab.embedder import Heard
 from tmstream.lab.part import kinds_of
 from tmstream.lab.pool import Pool
 from tmstream.lab.reembed import reembed
-from tmstream.lab.samples import Sample, find
+from tmstream.lab.sample import Sample, Sound
+from tmstream.lab.samples import find
 from tmstream.lab.teach import teach
 from tmstream.lab.vary import Piece, Varied, plan, unvary, vary, workload
 from tmstream.store import clips
@@ -148,6 +149,38 @@ def test_a_parent_deleted_or_moved_meanwhile_takes_its_variants_along(
     assert not {one.augmented_from for one in made_of(taught)} & {*gone, *moved}
     assert told["clap"].variants == 0
     assert told["hum"].clips == 2
+
+
+def test_variants_undone_while_they_are_made_do_not_come(
+    taught: Project, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tmstream.lab.vary.TOGETHER", 1)
+    before = [one.id for one in taught.examples()]
+    pieces, told = plan(taught, ["sound"])
+    steps: list[str] = []
+
+    def undo(heard: object) -> None:
+        if made_of(taught) and not steps:
+            steps.append(taught.undo())
+
+    with pytest.raises(InputError, match="undone meanwhile"):
+        vary(taught, pool, pieces, told, report=undo)
+    assert len(steps) == 1
+    assert [one.id for one in taught.examples()] == before
+
+
+def test_two_that_make_the_same_variants_make_them_once(
+    taught: Project, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late, told = plan(taught, ["sound"], ["clap"])
+    varied(taught, pool, ["clap"])
+    before = [one.id for one in taught.examples()]
+    # It is the project that looks after that, not a reading of all examples.
+    monkeypatch.setattr(Project, "examples", lambda *_, **__: pytest.fail("read all examples"))
+    vary(taught, pool, late, told)
+    monkeypatch.undo()
+    assert [one.id for one in taught.examples()] == before
+    assert (told["clap"].variants, dict(told["clap"].skipped)) == (0, {"changed meanwhile": 2})
 
 
 def test_what_has_no_clip_or_is_a_film_is_told_and_left(

@@ -96,6 +96,12 @@ def zipped(files: dict[str, bytes], kind: int = zipfile.ZIP_DEFLATED) -> bytes:
     return out.getvalue()
 
 
+def turned(data: bytes) -> bytes:
+    """Return a zip with bits turned where its first file begins to be packed."""
+    at = data.index(b".wav") + len(b".wav")
+    return data[:at] + b"\xff" * 4 + data[at + 4 :]
+
+
 def test_files_on_a_class_are_taught_in_one_step(do: Do, project: Project) -> None:
     async def work(bench: Bench) -> None:
         numbers = [await bench.send(f"take {i}.wav", wav("clap", i), "clap") for i in range(3)]
@@ -130,10 +136,12 @@ def test_files_on_a_class_are_taught_in_one_step(do: Do, project: Project) -> No
     assert project.examples() == []
 
 
-def test_a_zip_of_label_folders(do: Do, project: Project) -> None:
+def test_a_zip_of_label_folders(do: Do, project: Project, tmp_path: Path) -> None:
+    outside = tmp_path / "evil.wav"
+    climbs = "../" * 15 + str(outside.relative_to(outside.anchor))  # from any depth
     files = {f"set/{label}/{i}.wav": wav(label, i) for label in ("clap", "hum") for i in range(2)}
     files |= {
-        "../../../../tmp/evil.wav": wav("whistle", 1),
+        climbs: wav("whistle", 1),
         "__MACOSX/._0.wav": b"",
         "loose.wav": wav("hum", 9),
     }
@@ -142,13 +150,13 @@ def test_a_zip_of_label_folders(do: Do, project: Project) -> None:
         told = await bench.teach(await bench.send("set.zip", zipped(files)))
         assert told["state"] == "done", told
         assert {one["name"]: one["why"] for one in told["files"] if one["why"]} == {
-            "set.zip: ../../../../tmp/evil.wav": "its name leads out of the zip",
+            f"set.zip: {climbs}": "its name leads out of the zip",
             "set.zip: loose.wav": "in no folder that says its label",
         }
 
     do(work)
     assert project.labels() == ["clap", "hum"]
-    assert not Path("/tmp/evil.wav").exists()
+    assert not outside.exists()
 
 
 @pytest.mark.parametrize(
@@ -158,8 +166,10 @@ def test_a_zip_of_label_folders(do: Do, project: Project) -> None:
         (zipped({"clap/bomb.wav": bytes(50 << 20)}), "packed too well"),
         (zipped({"clap/1.wav": wav("clap", 1)})[:-30], "not a whole zip"),
         (zipped({}), "holds no files"),
+        (zipped({"clap/1.wav": wav("clap", 1)}, zipfile.ZIP_BZIP2), "packed in a rare way"),
+        (turned(zipped({"clap/1.wav": wav("clap", 1)})), "not a whole zip"),
     ],
-    ids=["no zip", "bomb", "cut", "empty"],
+    ids=["no zip", "bomb", "cut", "empty", "rare", "turned"],
 )
 def test_a_bad_zip_teaches_nothing(do: Do, project: Project, data: bytes, why: str) -> None:
     async def work(bench: Bench) -> None:

@@ -122,6 +122,8 @@ def hostile(tmp_path: Path) -> dict[str, Path]:
         "id": json.dumps(line(id="../x")).encode(),
         "type": json.dumps(line(vector="AAAA")).encode(),
         "phase": json.dumps(line(phase="x")).encode(),
+        "future": json.dumps(line(created_us=2**62)).encode(),
+        "nameless": good + b"\n" + json.dumps(line(id="b", label=" ")).encode(),
         "bomb": b"\n" * 40_000_000,
         "late": late,
     }
@@ -135,10 +137,19 @@ def hostile(tmp_path: Path) -> dict[str, Path]:
     return found
 
 
+SAID = {
+    "cut": "cut.zip: is not a whole zip file",
+    "ragged": "ragged.zip: example 2: a vector of 's' has 1 numbers, not 2",
+    "nameless": "nameless.zip: example 2: label must not be empty",
+    "future": "future.zip: example 1: created_us is no time",
+}
+
+
 def test_hostile_archives_change_nothing(project: Project, tmp_path: Path) -> None:
     for name, path in hostile(tmp_path).items():
-        with pytest.raises(InputError):
+        with pytest.raises(InputError) as caught:
             exchange.bring_in(path, project)
+        assert SAID.get(name, "") in str(caught.value)
         assert project.examples() == [], name
         assert project.info()["journal_steps"] == 0, name
 
@@ -210,3 +221,24 @@ def test_turned_bits_in_a_packed_file_are_explained(
         bad.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
         with pytest.raises(InputError):
             exchange.bring_in(bad, project)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "why"),
+    [
+        (listing.Bounds(1, 10**8, 10_000), "holds 2 files, more than 1"),
+        (listing.Bounds(2, 10**6, 10_000), "unpacks to more than 0 GB"),
+        (listing.Bounds(2, 10**8, 100), "packed too well"),
+    ],
+)
+def test_each_door_has_its_own_bounds_for_a_zip(
+    tmp_path: Path, bounds: listing.Bounds, why: str
+) -> None:
+    packed = tmp_path / "two.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a", bytes(2 * 2**20))
+        archive.writestr("b", b"")
+    with listing.opened_zip(packed, "two.zip", listing.Bounds(2, 10**8, 10_000)) as archive:
+        assert archive.namelist() == ["a", "b"]
+    with pytest.raises(InputError, match=why), listing.opened_zip(packed, "two.zip", bounds):
+        pass

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tmstream.core.errors import StoreError
-from tmstream.store import database, schema
+from tmstream.store import backups, database, schema
 from tmstream.store.project import NewExample, Project
 
 New = Callable[..., NewExample]
@@ -40,16 +40,51 @@ def test_one_plain_file_soon_after_the_last_write(tmp_path: Path, example: New) 
         assert [stored.id for stored in copied.examples()] == ["one"]
 
 
-def test_copied_while_open(project: Project, example: New, tmp_path: Path) -> None:
+def test_copied_while_open(
+    project: Project, example: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ids = project.add([example() for _ in range(50)])
-    project.copy_to(tmp_path / "copy.tms")
-    project.add([example()])
+    told: list[int] = []
+
+    def step(done: int, total: int) -> None:
+        told.append(total - done)
+        if len(told) == 1:
+            project.add([example()])  # would make the copy begin again
+
+    monkeypatch.setattr(backups, "PAGES", 5)
+    project.copy_to(tmp_path / "copy.tms", step)
+    assert len(told) > 3
+    assert told == sorted(told, reverse=True)
+    assert told[-1] == 0
     with pytest.raises(StoreError, match="exists already"):
         project.copy_to(tmp_path / "copy.tms")
     assert not (tmp_path / "copy.tms-wal").exists()
     with Project.open(tmp_path / "copy.tms") as copied:
         assert [stored.id for stored in copied.examples()] == ids
         assert copied.undo()
+
+
+def test_a_project_without_the_index_of_parents_is_given_it(project: Project, example: New) -> None:
+    project.add([example(id="a"), example(id="b", augmented_from="a")])
+    project.close()
+    with closing(sqlite3.connect(project.path)) as db:
+        db.execute("DROP INDEX example_parent")
+
+    def indexes() -> list[str]:
+        with closing(sqlite3.connect(project.path)) as db:
+            return [row[0] for row in db.execute("SELECT name FROM sqlite_master ORDER BY name")]
+
+    with Project.open(project.path, read_only=True) as reader:
+        assert len(reader.examples()) == 2
+    assert "example_parent" not in indexes()
+    with Project.open(project.path) as opened:
+        assert opened.info()["version"] == schema.VERSION
+        query = "EXPLAIN QUERY PLAN SELECT 1 FROM example WHERE augmented_from IN (SELECT ?)"
+        plan = opened._database.read(lambda db: str(db.execute(query, ("a",)).fetchall()))
+        opened.delete(["a"])
+        assert opened.examples() == []
+    assert "example_parent" in plan
+    assert "example_parent" in indexes()
 
 
 def test_reading_only(project: Project, example: New) -> None:

@@ -47,7 +47,7 @@ class Journal(RuleBasedStateMachine):
     def start(self) -> None:
         self.folder = Path(tempfile.mkdtemp())
         self.model = Model()
-        self.count = 0
+        self.count = self.turns = 0
         self.open(create=True)
 
     def open(self, *, create: bool = False) -> None:
@@ -78,6 +78,7 @@ class Journal(RuleBasedStateMachine):
         self.count += count
         names = [f"e{number:03}" for number in range(self.count - count, self.count)]
         examples = [NewExample(label, "s", vector, "t", id=name) for name in names]
+        batch = batch and f"{batch}{self.turns}"  # one that was undone is not gone on with
         ids = self.project.add(examples, batch=batch)
         self.model.step(batch)[0].update(dict.fromkeys(ids, label))
         self.model.settle()
@@ -163,6 +164,7 @@ class Journal(RuleBasedStateMachine):
                 return
             raise AssertionError("there was nothing to undo")
         self.project.undo()
+        self.turns += 1
         batch = self.model.past[-1][1]
         while True:
             before, name = self.model.past.pop()
@@ -199,6 +201,7 @@ class Journal(RuleBasedStateMachine):
     def restore(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(sorted(self.model.snapshots)))
         self.project.restore(name)
+        self.turns += 1
         self.model.step()
         self.model.now = copy.deepcopy(self.model.snapshots[name])
         self.model.settle()

@@ -72,8 +72,11 @@ def test_a_failed_migration_leaves_the_old_file(
     with monkeypatch.context() as patch:
         patch.setattr(schema, "MIGRATIONS", broken)
         patch.setattr(schema, "VERSION", len(broken))
-        with pytest.raises((StoreError, sqlite3.Error)):
-            schema.migrate(schema.connect(project.path), schema.VERSION - 1)
+        with (
+            closing(schema.connect(project.path)) as db,
+            pytest.raises((StoreError, sqlite3.Error)),
+        ):
+            schema.migrate(db, schema.VERSION - 1)
     assert not any("halfway" in sql for sql in tables(project.path))
     with Project.open(project.path) as again:
         assert again.labels() == ["clap"]

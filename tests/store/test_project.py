@@ -12,9 +12,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tmstream.core.errors import InputError, StoreError
+from tmstream.core.errors import InputError, Locked, StoreError
 from tmstream.store import cache, records
 from tmstream.store import project as project_module
+from tmstream.store.batch import one_step
 from tmstream.store.project import Change, Clip, NewExample, Project
 
 New = Callable[..., NewExample]
@@ -279,6 +280,36 @@ def test_what_was_augmented_goes_where_its_parent_goes(project: Project, example
     project.undo()
     project.undo()
     assert labels() == before
+
+
+def test_who_makes_the_same_variants_comes_too_late(project: Project, example: New) -> None:
+    def made(name: str) -> list[NewExample]:
+        return [example(augmented_from="a", id=f"{name}{i}") for i in range(2)]
+
+    project.add([example(id="a")])
+    assert project.add(made("first")) == ["first0", "first1"]
+    with Project.open(project.path) as other:
+        assert other.add(made("second")) == []
+    project.delete(["first0", "first1"])
+    assert project.add(made("third")) == ["third0", "third1"]
+
+
+def test_a_show_that_begins_ends_what_heeds_it(project: Project, example: New) -> None:
+    with Project.open(project.path) as command:
+        command.heed_lock()
+
+        def teach() -> None:
+            with one_step(command) as batch:
+                command.add([example(id="a")], batch=batch)
+                project.set_settings({"locked": True})
+                command.add([example(id="b")], batch=batch)
+
+        with pytest.raises(Locked, match="locked for the show"):
+            teach()
+        assert project.examples() == [], "not half of it either"
+        with pytest.raises(Locked):
+            command.undo()
+    project.add([example()])
 
 
 @pytest.mark.parametrize("how", ["deleted", "erased", "moved", "renamed", "undone"])

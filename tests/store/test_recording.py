@@ -249,6 +249,26 @@ def test_a_full_disk_stops_recording_aloud_and_it_goes_on_with_a_gap(
     assert [type(one) for one in back] == [Gap, Event]
 
 
+def test_the_gap_stands_before_what_came_while_the_disk_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taping, usage = start(tmp_path), namedtuple("usage", "free")
+    first, second, third = events(0, 3)
+
+    def refusing(_: Path) -> object:
+        monkeypatch.setattr(tape.shutil, "disk_usage", lambda _: usage(10**12))
+        taping.put("e", second)  # before anybody knows that the first is lost
+        taping.put("f", third)
+        return usage(3_000_000)
+
+    monkeypatch.setattr(tape.shutil, "disk_usage", refusing)
+    taping.put("e", first)
+    taping.flush()
+    taping.close()
+    back = [(node, type(packet.data)) for node, packet in Recording.open(tmp_path).packets()]
+    assert back == [("e", Gap), ("e", Event), ("f", Event)]
+
+
 def test_a_disk_that_stays_full_is_logged_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

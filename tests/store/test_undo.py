@@ -91,6 +91,33 @@ def test_a_batch_is_undone_as_one(project: Project, example: New) -> None:
     assert project.labels() == ["before", "clap", "snap"]
 
 
+@pytest.mark.parametrize(
+    "how", ["undone", "undone before it began", "restored", "redone", "beside"]
+)
+def test_what_was_undone_is_not_gone_on_with(project: Project, example: New, how: str) -> None:
+    project.snapshot("empty")
+    project.add([example("before")])
+    since = project.step()
+    if how != "undone before it began":
+        project.add([example(id="one")], batch="making", since=since)
+    if how == "beside":
+        project.add([example("snap")])
+    if how == "restored":
+        project.restore("empty")
+    else:
+        project.undo()
+    if how == "redone":
+        project.redo()
+    before = project.labels()
+    if how in ("redone", "beside"):
+        assert project.add([example(id="two")], batch="making", since=since) == ["two"]
+    else:
+        with pytest.raises(InputError, match="undone meanwhile"):
+            project.add([example(id="two")], batch="making", since=since)
+        assert project.labels() == before
+        assert project.add([example(id="two")], batch="another") == ["two"]
+
+
 def test_a_batch_of_several_kinds_says_how_many_steps_it_was(
     project: Project, example: New
 ) -> None:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from ..core.errors import Locked
+
 #: After a signal the house has this long. A node that hangs, or a library's thread, must not keep
 #: the process: a supervisor would kill it, and a person would pull the plug. The project is safe.
 PATIENCE_S = 8.0
@@ -21,11 +23,17 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def if_interrupted(told: str | Callable[[], str]) -> Iterator[None]:
-    """Have Ctrl-C say what there is of what was begun, in the line that ends the command."""
+    """Have Ctrl-C, or the lock of a show, say in the last line what there is of what was begun."""
+
+    def said() -> str:
+        return told if isinstance(told, str) else told()
+
     try:
         yield
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(told if isinstance(told, str) else told()) from error
+        raise KeyboardInterrupt(said()) from error
+    except Locked as error:
+        raise Locked(f"{error}; {said()}") from error
 
 
 class Ending:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.errors import DeviceError, InputError
+from ..core.words import counted
 from ._ending import Ending
 from ._pipeline import server_settings, with_console, with_files
 
@@ -61,11 +62,10 @@ def run_pipeline(pipeline: Pipeline, wishes: Wishes) -> int:
         pipeline = replace(pipeline, project=wishes.project)
     if wishes.realtime:
         pipeline = replace(pipeline, realtime=True)
-    pipeline = with_files(pipeline, registry, wishes.sources)
-    # A wrong pipeline is said before a project is made for it.
-    build(with_params(pipeline, wishes.values), registry)
+    pipeline = with_params(with_files(pipeline, registry, wishes.sources), wishes.values)
+    build(pipeline, registry)  # a wrong one is said before a project is made for it
     with Ending() as ending, _project_of(pipeline) as project:
-        pipeline = with_params(with_journal(pipeline, registry, project), wishes.values)
+        pipeline = with_journal(pipeline, registry, project, but=wishes.values)
         info = run_info(pipeline)
         if wishes.prints:
             pipeline = with_console(pipeline, registry)
@@ -166,15 +166,15 @@ class House:
         from ..lab.foreign import unreachable
 
         pipeline, project = self._graph.pipeline, self._project
-        self._say(f"pipeline {pipeline.path.absolute()}: {len(self._graph.slots)} nodes")
+        self._say(f"pipeline {pipeline.path.absolute()}: {counted(len(self._graph.slots), 'node')}")
         if project is None:
             self._say("no project: nothing is remembered (give one with --project FILE)")
             return
         labels = project.labels()
         state = "just created" if project.created else "opened"
         self._say(
-            f"project {project.path}: {state}, {project.count()} examples, "
-            f"{len(labels)} labels" + (f" ({', '.join(labels[:12])})" if labels else "")
+            f"project {project.path}: {state}, {counted(project.count(), 'example')}, "
+            f"{counted(len(labels), 'label')}" + (f" ({', '.join(labels[:12])})" if labels else "")
         )
         for line in project.notices:
             _to_stderr(f"note: {line}")

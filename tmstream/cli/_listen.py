@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..core.words import counted
 from ._pipeline import chosen
 from ._project import opened
 
@@ -31,7 +32,7 @@ def teach_from_microphone(
     from ..engine.registry import Registry
     from ..lab import choice
     from ..lab.pool import Pool
-    from ..lab.samples import Sample
+    from ..lab.sample import Sample
     from ..lab.teach import teach
 
     if project.exists():  # nobody shall make a sound to hear that it is not wanted
@@ -43,6 +44,7 @@ def teach_from_microphone(
         with opened(project, create=True, despite_lock=despite_lock) as book:
             read = chosen(pipeline, book) or choice.fitting([sample])
             with Pool(read, Registry.installed(), workers=1) as pool:
+                pool.check([sample])
                 told = teach(
                     book, pool, [sample], person=person,
                     settings={choice.SETTING: choice.name_of(book, read)},
@@ -52,7 +54,7 @@ def teach_from_microphone(
         click.echo(f"error: {label}: {why}; is this the right microphone? (tmstream devices)",
                    err=True)  # fmt: skip
         return 1
-    click.echo(f"{label}: {told.examples} examples taken")
+    click.echo(f"{label}: {counted(told.examples, 'example')} taken")
     return 0
 
 

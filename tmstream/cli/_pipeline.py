@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError, SpecError
 from ..core.resources import PACKAGE, resource
+from ._project import must_be_taught
 
 if TYPE_CHECKING:
     from ..engine.registry import Registry
@@ -54,6 +55,20 @@ def chosen(name: str | None, project: Project) -> Pipeline | None:
     from ..lab import choice
 
     return load(name) if name else choice.of_project(project)
+
+
+def needed(name: str | None, project: Project) -> Pipeline:
+    """Return the pipeline asked for, or that of the project.
+
+    Raises:
+        InputError: nothing was taught yet, or nobody knows by which pipeline.
+        SpecError: there is none of that name, or it is wrong.
+    """
+    found = chosen(name, project)
+    if found is None:
+        must_be_taught(project)
+        raise InputError(f"{project.path}: say with --pipeline what hears or sees its examples")
+    return found
 
 
 def with_console(pipeline: Pipeline, registry: Registry) -> Pipeline:

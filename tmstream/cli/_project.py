@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..core.errors import InputError
+
 if TYPE_CHECKING:
     from ..engine.registry import Registry
     from ..engine.spec import Pipeline
@@ -34,7 +36,6 @@ def opened(path: Path, *, create: bool = False, despite_lock: bool = True) -> It
         InputError: it is locked for a show.
         StoreError: it cannot be opened.
     """
-    from ..core.errors import InputError
     from ..store.project import Project
 
     project = Project.open(path, create=create)
@@ -46,12 +47,25 @@ def opened(path: Path, *, create: bool = False, despite_lock: bool = True) -> It
                 f"{project.path}: teaching is locked for the show; unlock it in the studio "
                 "(tmstream open), or say --despite-lock"
             )
+        if not despite_lock:
+            project.heed_lock()  # a show may begin before this ends
         yield project
     finally:
         empty = project.created and not project.examples()
         project.close()
         if empty:
             path.unlink(missing_ok=True)
+
+
+def how_to_teach(project: Path) -> str:
+    """Return the command to type when too little, or nothing, was taught."""
+    return f"tmstream teach {project} FOLDER (or record in the studio: tmstream open)"
+
+
+def must_be_taught(project: Project) -> None:
+    """Raise `InputError` when nothing was taught, saying how that is done."""
+    if not project.labels():
+        raise InputError(f"{project.path}: nothing was taught yet; {how_to_teach(project.path)}")
 
 
 def tell_foreign(project: Project, pipeline: Pipeline, registry: Registry) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..core.words import counted
 from ._progress import progress
 
 room_option = click.option(
@@ -19,8 +20,8 @@ room_option = click.option(
 
 if TYPE_CHECKING:
     from ..engine.spec import Pipeline
-    from ..lab.decode import Sound
     from ..lab.pool import Pool
+    from ..lab.sample import Sound
     from ..lab.vary import Varied
     from ..store.project import Project
 
@@ -51,7 +52,7 @@ def varied(
 def tell(told: Mapping[str, Varied]) -> None:
     """Say of each label what was made, and why not where it was not."""
     for label, one in sorted(told.items()):
-        parts = [f"{one.variants} variants of {one.clips} clips"]
+        parts = [f"{counted(one.variants, 'variant')} of {counted(one.clips, 'clip')}"]
         if one.known:
             parts.append(f"{one.known} had them before")
         parts += [f"{count} without: {why}" for why, count in one.skipped.most_common()]

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
+from ..core.words import counted
 from ._ending import if_interrupted
-from ._pipeline import chosen
-from ._project import despite_lock_option, json_option, opened, project_argument
+from ._pipeline import needed
+from ._project import despite_lock_option, json_option, must_be_taught, opened, project_argument
 from ._vary import room_option, tell, varied
 
 KEPT = "the variants made so far are kept; the same command goes on, undo takes them back"
@@ -30,11 +31,11 @@ def augment(
 
     Pictures turned, darker, brighter and nearer; bodies and hands turned and trembling. They are
     made of the kept clips, of what has none yet, so it can be stopped and goes on where it was.
+    Takes taught later have none until it is said again.
     Undo takes them back; with --off they are deleted at any time.
     """
     import msgspec
 
-    from ..core.errors import InputError
     from ..engine.registry import Registry
     from ..lab.augment import room_of
     from ..lab.pool import Pool
@@ -49,13 +50,10 @@ def augment(
             if as_json:
                 click.echo(msgspec.json.encode(gone))
             for label, count in gone.items() if not as_json else ():
-                click.echo(f"{label}: {count} variants deleted")
+                click.echo(f"{label}: {counted(count, 'variant')} deleted")
             return 0
-        if not book.labels():
-            raise InputError(f"{book.path}: nothing was taught yet")
-        read = chosen(pipeline, book)
-        if read is None:
-            raise InputError(f"{book.path}: say with --pipeline what hears or sees its examples")
+        must_be_taught(book)
+        read = needed(pipeline, book)
         with Pool(read, Registry.installed()) as pool:
             told = varied(book, pool, read, labels or None, noise)
     if as_json:

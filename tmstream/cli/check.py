@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ..core.words import counted
 from ._pipeline import load, server_settings
 
 
@@ -20,4 +21,4 @@ def check(pipeline: str) -> None:
     for slot in graph.slots.values():
         feeds = f" <- {', '.join(slot.spec.sources)}" if slot.spec.sources else ""
         click.echo(f"  {slot.name}: {slot.spec.type}{feeds}")
-    click.echo(f"{read.path}: right, {len(graph.slots)} nodes")
+    click.echo(f"{read.path}: right, {counted(len(graph.slots), 'node')}")

@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._pipeline import chosen
+from ..core.words import counted
+from ._pipeline import needed
 from ._progress import progress
-from ._project import json_option, opened, project_argument, tell_foreign
+from ._project import (
+    how_to_teach,
+    json_option,
+    opened,
+    project_argument,
+    tell_foreign,
+)
 
 if TYPE_CHECKING:
     from ..lab.classify import Answer
@@ -52,17 +59,18 @@ def classify(
     failed = 0
     with ExitStack() as stack:
         book = stack.enter_context(opened(project))
-        read = chosen(pipeline, book)
-        if read is None:
-            raise InputError(f"{book.path}: was taught nothing yet; tmstream teach, or --pipeline")
-        read = with_journal(read, registry, book)
+        read = with_journal(needed(pipeline, book), registry, book)
+        if not book.labels():
+            click.echo(f"note: nothing was taught yet; {how_to_teach(book.path)}", err=True)
         tell_foreign(book, read, registry)
         done = stack.enter_context(progress("listening", len(samples))) if not as_json else _nothing
         for answer in classify_samples(book, read, registry, samples, report=done):
             failed += answer.rejected == "cannot_decode"
             click.echo(msgspec.json.encode(answer) if as_json else _said(answer))
     if failed:
-        click.echo(f"error: {failed} of {len(samples)} samples could not be decoded", err=True)
+        click.echo(
+            f"error: {failed} of {counted(len(samples), 'sample')} could not be decoded", err=True
+        )
     return 1 if failed else 0
 
 
@@ -80,5 +88,8 @@ def _said(answer: Answer) -> str:
         return f"{where}: {answer.label} ({answer.confidence:.2f})"
     from ..lab.embedder import SAID
 
+    why = SAID.get(answer.rejected or "", answer.rejected)
+    if answer.rejected == "cannot_decode" and isinstance(answer.note, str):
+        why = answer.note
     best = f", nearest {answer.results[0].label}" if answer.results else ""
-    return f"{where}: none ({SAID.get(answer.rejected or '', answer.rejected)}{best})"
+    return f"{where}: none ({why}{best})"

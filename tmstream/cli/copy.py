@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..core.words import counted
 from ._ending import if_interrupted
 from ._progress import steps
 from ._project import despite_lock_option, opened, project_argument
@@ -28,12 +29,13 @@ def export(project: Path, out: Path) -> None:
     begun = not out.exists()  # else it is refused
     with if_interrupted(told), opened(project) as book:
         if out.suffix == ".tms":
-            book.copy_to(out)
+            with steps("copying pages") as step:
+                book.copy_to(out, step)
         else:
             with steps("exporting") as step:
-                exchange.export(book, out, progress=step)
+                exchange.export(book, out, step)
         count = book.count()
-    click.echo(f"{out}: {count} examples, {out.stat().st_size / 1e6:.1f} MB")
+    click.echo(f"{out}: {counted(count, 'example')}, {out.stat().st_size / 1e6:.1f} MB")
 
 
 @click.command("import")
@@ -58,4 +60,4 @@ def import_(source: Path, project: Path, despite_lock: bool) -> None:
         with steps("importing") as step:
             exchange.bring_in(source, book, progress=step)
         count = book.count()
-    click.echo(f"{project}: {count - before} examples added, {count} in all")
+    click.echo(f"{project}: {counted(count - before, 'example')} added, {count} in all")

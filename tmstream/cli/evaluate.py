@@ -7,8 +7,16 @@ from typing import Any
 
 import click
 
+from ..core.words import counted
 from ._progress import steps
-from ._project import json_option, opened, project_argument, tell_foreign
+from ._project import (
+    how_to_teach,
+    json_option,
+    must_be_taught,
+    opened,
+    project_argument,
+    tell_foreign,
+)
 
 
 @click.command()
@@ -34,14 +42,13 @@ def evaluate(project: Path, group: str | None, picture: Path | None, as_json: bo
     from ..lab.head import head_params
 
     with opened(project) as book:
+        must_be_taught(book)
         read, registry = choice.of_project(book), Registry.installed()
         if read is not None:
             read = with_journal(read, registry, book)
             tell_foreign(book, read, registry)
         params = head_params(read)
         examples = book.examples()
-    if not examples:
-        raise InputError(f"{project}: was taught nothing yet")
     if group is not None and not any(_has(one, group) for one in examples):
         known = sorted({name for one in examples for name in one.groups})
         raise InputError(f"no example has {group!r}; known columns: {', '.join(known) or 'none'}")
@@ -51,6 +58,8 @@ def evaluate(project: Path, group: str | None, picture: Path | None, as_json: bo
         click.echo(msgspec.json.encode(report))
     else:
         _show(report)
+        if report["advice"]:
+            click.echo(f"teach more with: {how_to_teach(project)}", err=True)
     if picture is not None:
         from ..lab.draw import confusion
 
@@ -71,8 +80,9 @@ def _show(report: dict[str, Any]) -> None:
     for space, found in report["spaces"].items():
         right = _share(found["accuracy"])
         console.print(
-            f"[bold]{space}[/bold]: {right} right of {found['tested']} asked; {found['examples']} "
-            f"examples, {found['takes']} takes, {found['groups']} groups"
+            f"[bold]{space}[/bold]: {right} right of {found['tested']} asked; "
+            f"{counted(found['examples'], 'example')}, {counted(found['takes'], 'take')}, "
+            f"{counted(found['groups'], 'group')}"
         )
         confusion = found["confusion"]
         table = Table(

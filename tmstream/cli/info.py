@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..core.words import counted
 from ._project import json_option, opened, project_argument
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def info(project: Path, as_json: bool) -> None:
 
 def _taught(rows: Sequence[Example]) -> str:
     own = [row for row in rows if not row.negative]
-    parts = [f"{len(own)} examples in {len({row.take for row in own})} takes"]
+    parts = [f"{counted(len(own), 'example')} in {counted(len({row.take for row in own}), 'take')}"]
     people = {row.person for row in own if row.person}
     parts += [f"{len(people)} people"] * (len(people) > 1)
     parts += [f"{len(rows) - len(own)} of what it is not"] * (len(own) < len(rows))

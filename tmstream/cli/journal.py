@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ..core.words import counted
 from ._project import despite_lock_option, json_option, opened, project_argument
 
 
@@ -39,7 +40,7 @@ def snapshot(project: Path, name: str) -> None:
     """Give the present state of PROJECT the name NAME, to return to with restore."""
     with opened(project) as book:
         book.snapshot(name)
-        click.echo(f"snapshot {name!r} of {len(book.examples())} examples")
+        click.echo(f"snapshot {name!r} of {counted(book.count(), 'example')}")
 
 
 @click.command()
@@ -56,7 +57,7 @@ def restore(project: Path, name: str, despite_lock: bool) -> None:
         except InputError as error:
             known = ", ".join(one.name for one in book.snapshots())
             raise InputError(f"{error}; there are: {known or 'none'}") from error
-        click.echo(f"restored {name!r}: {len(book.examples())} examples")
+        click.echo(f"restored {name!r}: {counted(book.count(), 'example')}")
 
 
 @click.command()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..core.errors import InputError
+from ..core.words import counted
 from . import _screen
 from ._house import Wishes, run_pipeline
 from ._pipeline import load
@@ -217,7 +218,8 @@ def _status() -> int:
         for name, why in waiting.items():
             click.echo(f"{name}: {why}")
         return 1
-    click.echo(f"all is well ({facts.get('clients', 0)} pages connected)")
+    pages = facts.get("clients", 0)
+    click.echo(f"all is well ({counted(pages if isinstance(pages, int) else 0, 'page')} connected)")
     return 0
 
 

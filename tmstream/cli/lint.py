@@ -6,8 +6,12 @@ from pathlib import Path
 
 import click
 
+from ..core.words import counted
 from ._progress import steps
-from ._project import json_option, opened, project_argument
+from ._project import how_to_teach, json_option, must_be_taught, opened, project_argument
+
+#: Findings that more takes mend.
+LACKING = {"few", "unbalanced", "overlap", "one label", "one person"}
 
 
 @click.command()
@@ -24,12 +28,13 @@ def lint(project: Path, as_json: bool) -> None:
     from ..lab.lint import lint as find
 
     with opened(project) as book, steps("judging") as step:
+        must_be_taught(book)
         findings = find(book, progress=step)
     if as_json:
         click.echo(msgspec.json.encode(findings))
         return
     for one in findings:
         click.echo(f"{one.kind}: {one.what}: {one.remedy}")
-    click.echo(
-        f"{len(findings)} finding{'s' * (len(findings) != 1)}" if findings else "nothing to mend"
-    )
+    click.echo(counted(len(findings), "finding") if findings else "nothing to mend")
+    if {one.kind for one in findings} & LACKING:
+        click.echo(f"teach more with: {how_to_teach(project)}", err=True)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from ..core.words import counted
 from ._ending import if_interrupted
-from ._pipeline import chosen
+from ._pipeline import needed
 from ._progress import progress
-from ._project import despite_lock_option, opened, project_argument
+from ._project import despite_lock_option, must_be_taught, opened, project_argument
 
 KEPT = "what was done is kept; the same command goes on where it was"
 
@@ -23,21 +24,17 @@ def reembed(project: Path, pipeline: str | None, despite_lock: bool) -> int:
 
     It can be stopped and goes on where it was; one step to undo for each space.
     """
-    from ..core.errors import InputError
     from ..engine.registry import Registry
     from ..lab import choice
     from ..lab.reembed import reembed as remake
 
     with if_interrupted(KEPT), opened(project, despite_lock=despite_lock) as book:
-        read = chosen(pipeline, book)
-        total = len(book.examples())
-        if read is None or not total:
-            raise InputError(f"{book.path}: nothing to embed again" + ("; give --pipeline" * (
-                read is None)))  # fmt: skip
+        must_be_taught(book)
+        read = needed(pipeline, book)
         settings = {choice.SETTING: choice.name_of(book, read)} if pipeline else {}
-        with progress("embedding", total) as done:
+        with progress("embedding", book.count()) as done:
             told = remake(book, read, Registry.installed(), done, settings=settings)
     for space, one in told.items():
         lost = f", {one.lost} left out (no clip, or nothing found in it)" if one.lost else ""
-        click.echo(f"{space}: {one.done} examples embedded again{lost}")
+        click.echo(f"{space}: {counted(one.done, 'example')} embedded again{lost}")
     return 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..core.words import counted
 from ._house import Wishes, run_pipeline
 from ._pipeline import load
 
@@ -89,7 +90,9 @@ def _judge(tape: Recording, pipeline: Pipeline) -> None:
         after = events_of(now, tape, registry, services)
     for line in difference(before, after).lines():
         click.echo(line)
-    click.echo(f"{len(before)} events {said}, {len(after)} with {pipeline.path}", err=True)
+    click.echo(
+        f"{counted(len(before), 'event')} {said}, {len(after)} with {pipeline.path}", err=True
+    )
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..core.words import counted
 from ._ending import if_interrupted
 from ._pipeline import load
 from ._progress import progress
@@ -19,13 +20,12 @@ from ._vary import room_option
 #: Skipped files that are named one by one.
 NAMED = 12
 
-KEPT = "what was taught so far is kept; the same command goes on with the rest, undo takes it back"
+KEPT = "the same command goes on with the rest, undo takes them back"
 
 if TYPE_CHECKING:
     from ..engine.spec import Pipeline
-    from ..lab.decode import Sound
     from ..lab.embedder import Heard
-    from ..lab.samples import Sample
+    from ..lab.sample import Sample, Sound
     from ..lab.teach import Tally
     from ..lab.vary import Varied
     from ..store.project import Example, Project
@@ -81,7 +81,7 @@ def teach(
     samples = _labelled(folder, labels, groups)
     vary = _wanted_variants({one.label or "" for one in samples}, augment, augmented, room)
     wanted = load(pipeline) if pipeline else None
-    with if_interrupted(KEPT), opened(project, create=True, despite_lock=despite_lock) as book:
+    with opened(project, create=True, despite_lock=despite_lock) as book:
         read = wanted or choice.of_project(book) or choice.fitting(samples)
         told = _taught(book, read, samples, person, limit_per_label, vary)
         path, examples = book.path, book.examples()
@@ -90,7 +90,7 @@ def teach(
     else:
         _say(told)
         if examples:
-            click.echo(f"{path}: {len(examples)} examples (pipeline {read.path.name})")
+            click.echo(f"{path}: {counted(len(examples), 'example')} (pipeline {read.path.name})")
     _advise(told.skipped, examples)
     if any(tally.taken or tally.known for tally in told.tallies.values()):
         return 0
@@ -157,8 +157,13 @@ def _taught(
     from ._vary import varied
 
     skipped: list[str] = []
-    batch = uuid.uuid4().hex
-    with Pool(read, Registry.installed()) as pool:
+    batch, before = uuid.uuid4().hex, book.count()
+
+    def kept() -> str:
+        return f"kept so far: {counted(book.count() - before, 'example')}; {KEPT}"
+
+    with if_interrupted(kept), Pool(read, Registry.installed()) as pool:
+        pool.check(samples)
         with progress("teaching", workload(samples, limit=limit)) as done:
 
             def report(heard: Heard) -> None:
@@ -200,7 +205,7 @@ def _advise(skipped: list[str], examples: list[Example]) -> None:
 
 def _said(tally: Tally) -> str:
     """Return what became of a label's samples, in words."""
-    parts = [f"{tally.taken} taken ({tally.examples} examples)"]
+    parts = [f"{tally.taken} taken ({counted(tally.examples, 'example')})"]
     if tally.known:
         parts.append(f"{tally.known} skipped: taught before")
     parts += [f"{count} skipped: {why}" for why, count in tally.skipped.most_common()]

@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..core.words import counted
 from ._ending import if_interrupted
-from ._pipeline import chosen
+from ._pipeline import needed
 from ._progress import progress
-from ._project import despite_lock_option, json_option, opened, project_argument
+from ._project import (
+    despite_lock_option,
+    json_option,
+    must_be_taught,
+    opened,
+    project_argument,
+)
 
 if TYPE_CHECKING:
     from ..engine.registry import Registry
@@ -46,7 +53,6 @@ def tune(
 
     Says what it gained. What it sets is kept with the project and can be undone.
     """
-    from ..core.errors import InputError
     from ..engine.registry import Registry
     from ..engine.settings import with_journal
 
@@ -56,10 +62,8 @@ def tune(
     with ExitStack() as stack:
         stack.enter_context(if_interrupted("nothing was changed"))
         book = stack.enter_context(opened(project, despite_lock=despite_lock or evening))
-        read = chosen(pipeline, book)
-        if read is None or not book.examples():
-            raise InputError(f"{book.path}: was taught nothing yet")
-        read = with_journal(read, registry, book)
+        must_be_taught(book)
+        read = with_journal(needed(pipeline, book), registry, book)
         if seconds is not None:
             from ._listen import recorded
 
@@ -90,7 +94,9 @@ def _search(book: Project, read: Pipeline, as_json: bool) -> int:
             "nothing was changed"
         )
     else:
-        dropped = f", without {tuned.dropped} augmented examples" if tuned.dropped else ""
+        dropped = (
+            f", without {counted(tuned.dropped, 'augmented example')}" if tuned.dropped else ""
+        )
         click.echo(
             f"{_said(tuned.before)} -> {_said(tuned.after)}{dropped}: score "
             f"{tuned.score_before:.3f} -> {tuned.score_after:.3f} (tmstream undo takes it back)"
@@ -109,7 +115,7 @@ def _silence(
     """Teach that a recording is none of the labels, but for so many answers an hour."""
     import msgspec
 
-    from ..lab.samples import Sample, kind_of
+    from ..lab.sample import Sample, kind_of
     from ..lab.tune import silence
 
     hours = _hours(recording)
@@ -123,8 +129,8 @@ def _silence(
     else:
         click.echo(
             f"answers in {hours * 3600:.0f} s: {told.triggers_before} -> {told.triggers_after}; "
-            f"{told.negatives} examples of what is not meant, strictness {told.strictness:g} "
-            "(tmstream undo takes it back)"
+            f"{counted(told.negatives, 'example')} of what is not meant, "
+            f"strictness {told.strictness:g} (tmstream undo takes it back)"
         )
     if told.triggers_after > most:
         click.echo("error: it still answers; teach that sound as a label of its own", err=True)

@@ -8,6 +8,7 @@ time are left out because they gained nothing (docs/head.md, Augmentation).
 
 from __future__ import annotations
 
+import threading
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +18,8 @@ import numpy as np
 from ..core.errors import InputError
 from ..core.packet import Float32, Landmarks, UInt8
 from . import decode
-from .decode import Sound
 from .excerpt import WEAKER_DB, is_silent
-from .samples import Kind, Sample
+from .sample import Kind, Sample, Sound
 
 #: Names of the variants of each kind; films are left alone, their frames vary enough.
 VARIANTS: dict[Kind, tuple[str, ...]] = {
@@ -43,6 +43,7 @@ TURN_DEG = 10.0
 BRIGHTNESS = 1.3
 CROP = 0.88  #: share of the picture that is kept
 JITTER = 0.01  #: of the body's or hand's size
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def sound(piece: Sound, variant: str, room: Sound | None = None) -> Sound:
@@ -54,18 +55,36 @@ def sound(piece: Sound, variant: str, room: Sound | None = None) -> Sound:
         power = float(np.mean(samples.astype(np.float64) ** 2))
         noise = _dice(variant).normal(0.0, np.sqrt(power) * 10 ** (NOISE_DB / 20), len(samples))
         return replace(piece, samples=_column(samples + noise))
-    import librosa
-
     if variant in ("higher", "lower"):
         steps = SEMITONES if variant == "higher" else -SEMITONES
-        shifted = librosa.effects.pitch_shift(samples, sr=piece.rate_hz, n_steps=steps)
-        return replace(piece, samples=_column(shifted))
+        return replace(piece, samples=_column(_pitched(samples, piece.rate_hz, steps)))
     tempo = TEMPO if variant == "faster" else 1 / TEMPO
-    stretched = librosa.effects.time_stretch(samples, rate=tempo)
     return replace(
-        piece, samples=_column(stretched), from_s=piece.from_s / tempo,
+        piece, samples=_column(_stretched(samples, tempo)), from_s=piece.from_s / tempo,
         until_s=piece.until_s / tempo,
     )  # fmt: skip
+
+
+def _stretched(samples: Float32, tempo: float) -> Float32:
+    """As ``librosa.effects.time_stretch``, which in 1.0 warns of what it does itself."""
+    import librosa
+
+    # 1.0 has an array cast before it is filled, and compiles what two threads must not at once.
+    with _ONE_AT_A_TIME, np.errstate(invalid="ignore"):
+        spectra = librosa.phase_vocoder(librosa.stft(samples), rate=tempo)
+    length = round(len(samples) / tempo)
+    return np.asarray(librosa.istft(spectra, dtype=samples.dtype, length=length))
+
+
+def _pitched(samples: Float32, rate_hz: int, steps: float) -> Float32:
+    """As ``librosa.effects.pitch_shift``."""
+    import librosa
+
+    slower = 2.0 ** (-steps / 12)
+    long = librosa.resample(
+        _stretched(samples, slower), orig_sr=rate_hz / slower, target_sr=rate_hz
+    )
+    return np.asarray(librosa.util.fix_length(long, size=len(samples)))
 
 
 def room_of(file: Path) -> Sound:

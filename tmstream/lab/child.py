@@ -62,16 +62,15 @@ class Child:
         return frame
 
     async def _keep(self, keep: errand.Keep) -> errand.Kept:
-        def write() -> None:
+        def write() -> list[str]:
             if self._project.setting("locked"):
                 raise InputError("teaching was locked meanwhile")
             if keep.settings:
                 self._project.set_settings(keep.settings, batch=keep.batch)
-            if keep.rows:
-                self._project.add(errand.examples_of(keep), batch=keep.batch)
+            rows = errand.examples_of(keep)
+            return self._project.add(rows, batch=keep.batch, since=keep.since) if rows else []
 
         try:
-            await asyncio.to_thread(write)
+            return errand.Kept(await asyncio.to_thread(write))
         except TmstreamError as error:
-            return errand.Kept(str(error))
-        return errand.Kept()
+            return errand.Kept(error=str(error))

@@ -9,7 +9,7 @@ from ..core.errors import InputError
 from ..core.resources import resource
 from ..engine.spec import Pipeline, read
 from ..store.project import Project
-from .samples import Sample
+from .sample import Sample
 
 SETTING = "pipeline"
 #: For projects taught live before that was kept with them.

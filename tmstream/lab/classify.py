@@ -21,9 +21,9 @@ from ..engine.registry import Registry
 from ..engine.spec import Pipeline
 from ..store.project import Project
 from .embedder import APART_US, Heard, moved
-from .part import WORDS, Part, graph_for, kinds_of
+from .part import Part, graph_for
 from .pool import Pool
-from .samples import Kind, Sample
+from .sample import Kind, Sample
 
 #: What lasts longer is not heard in one look of the sound embedding.
 LONG_US = 1_240_000
@@ -75,27 +75,17 @@ def classify(
     Raises:
         InputError: the pipeline embeds none of the samples' kinds.
     """
-    able = kinds_of(pipeline, registry)
-    if not any(sample.kind in able for sample in samples):
-        able = list(WORDS)  # let it be refused in the usual words
     with ExitStack() as stack:
         pool = stack.enter_context(Pool(pipeline, registry))
-        embedded = pool.embed([sample for sample in samples if sample.kind in able])
+        pool.check(samples)
         heads: dict[Kind, Head] = {}
-        for sample in samples:
-            if sample.kind not in able:
-                why = f"this pipeline takes no {WORDS[sample.kind]}"
-                heard = Heard(sample, reason="cannot_decode", error=why, note=why)
-                report(heard)
-                yield combined(heard, ())
-                continue
-            heard = next(embedded)
+        for heard in pool.embed(samples):
+            report(heard)
             kind = heard.sample.kind
-            if kind not in heads:
+            if heard.packets and kind not in heads:
                 graph = graph_for(pipeline, registry, kind, head=True)
                 heads[kind] = stack.enter_context(Head(graph, project))
-            report(heard)
-            yield combined(heard, heads[kind].answers(heard))
+            yield combined(heard, heads[kind].answers(heard) if heard.packets else ())
 
 
 class Head:
@@ -148,8 +138,8 @@ def combined(heard: Heard, answers: Sequence[Packet[Scores]]) -> Answer:
         where["end"] = sample.end_s
     if sample.row is not None:
         where["row"] = sample.row
-    if heard.note is not None:
-        where["note"] = heard.note
+    if note := heard.note or heard.why * bool(heard.error):
+        where["note"] = note
     if not answers:
         reason = heard.reason or "silence"
         return Answer(

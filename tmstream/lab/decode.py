@@ -5,45 +5,18 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..backends.pictures import decode_picture
 from ..core.errors import InputError
-from ..core.packet import Audio, Float32, Image, Landmarks, Packet, UInt8
-from .samples import Sample
+from ..core.packet import Audio, Image, Landmarks, Packet, UInt8
+from .sample import Sample, Sound
 
 MOST_SECONDS = 600.0
 #: What is heard around a span, so that the segmenter meets its sounds as it would live.
 AROUND_S = 1.0
-BLOCK_S = 0.25
-
-
-@dataclass(frozen=True)
-class Sound:
-    """A piece of a recording; times in seconds from the piece's beginning.
-
-    ``samples`` is float32 (n, channels) at ``rate_hz``; ``offset_s`` is where the piece begins in
-    the file. Only what sounds between ``from_s`` and ``until_s`` was asked for.
-    """
-
-    samples: Float32
-    rate_hz: int
-    offset_s: float
-    from_s: float
-    until_s: float
-
-    def blocks(self) -> list[Packet[Audio]]:
-        """Return the piece as the packets of a stream from time 0."""
-        size = max(1, round(BLOCK_S * self.rate_hz))
-        return [
-            Packet(
-                round(at * 1e6 / self.rate_hz), Audio(self.samples[at : at + size], self.rate_hz)
-            )
-            for at in range(0, len(self.samples), size)
-        ]
 
 
 def sound(sample: Sample) -> Sound:

@@ -21,7 +21,7 @@ from ..store.project import Project
 from ..store.records import checked_text
 from . import choice, errand
 from .child import Child
-from .samples import Sample, kind_of
+from .sample import Sample, kind_of
 from .unpack import Left, is_export, unpack
 
 PROJECT_ENDING = ".tms"

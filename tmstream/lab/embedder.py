@@ -25,7 +25,7 @@ from . import augment, decode, excerpt
 from .excerpt import Made
 from .film import Film
 from .part import Part
-from .samples import Sample
+from .sample import CONVERT, Sample, Sound
 
 #: Time between two samples on the walk's clock.
 APART_US = 60_000_000
@@ -43,8 +43,6 @@ SAID = {
     "ambiguous": "between two labels",
     "too_few_examples": "too few examples yet",
 }
-#: Causes of a failure to decode that are worth saying for each label.
-CAUSES = ("no such file", "no such sound file", "a coordinate is missing or not a finite number")
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class Heard:
     packets: tuple[tuple[str, Packet[Any]], ...] = ()  #: with the node that gave each
     reason: str | None = None  #: why there is no embedding
     error: str | None = None  #: why it could not be decoded
-    note: str | None = None  #: what was done to find something after all
+    note: str | None = None  #: what was done to find something after all, or why not
     weights: dict[int | None, float] = field(default_factory=dict)  #: energy of each sound by take
     raw: Any = field(default=None, repr=False)  #: what a clip can be made of
 
@@ -68,8 +66,15 @@ class Heard:
     def why(self) -> str:
         """Say why it was skipped."""
         if self.error:
-            known = next((one for one in CAUSES if self.error.endswith(one)), None)
-            return f"cannot decode: {known}" if known else "cannot decode"
+            cause, ending = self.error, self.sample.file.suffix.lower()
+            for name in (str(self.sample), str(self.sample.file), self.sample.file.name):
+                cause = cause.removeprefix(f"{name}: ")
+            if ending in CONVERT:
+                cause = f"convert {ending} to {CONVERT[ending][1]}"
+            # What a decoder says in brackets is for those who wrote it.
+            return f"cannot decode: {cause.partition(' (')[0]}".partition(": cannot be read")[0]
+        if self.reason == "cannot_decode" and self.note:
+            return self.note
         return SAID.get(self.reason or "", self.reason or "")
 
     def clips(self, packets: Sequence[Packet[Embedding]]) -> list[Clip | None]:
@@ -83,7 +88,7 @@ class Heard:
         raw = self.raw
         if isinstance(raw, Film):
             return raw.clips([packet])[0]
-        if isinstance(raw, decode.Sound):
+        if isinstance(raw, Sound):
             return excerpt.clip(raw, self.packets, packet)
         if isinstance(raw, Image):
             return clips.from_picture(raw.pixels)
@@ -133,6 +138,8 @@ class Embedder:
     def embed(self, sample: Sample) -> Heard:
         """Return what ``sample`` gives; a file that cannot be used says so in the answer."""
         try:
+            if sample.fault:
+                raise InputError(sample.fault)
             return self._embed(sample)
         except DeviceError:
             try:
@@ -186,7 +193,7 @@ class Embedder:
     def _seen(self, sample: Sample, made: Made, raw: Any) -> Heard:
         return Heard(sample, tuple(made), _reason(made, "no_person"), raw=raw)
 
-    def hear(self, sample: Sample, piece: decode.Sound) -> Heard:
+    def hear(self, sample: Sample, piece: Sound) -> Heard:
         """Return what a piece of sound gives."""
         if not np.isfinite(piece.samples).all():
             return Heard(sample, reason="not_finite")

@@ -24,9 +24,9 @@ from ..engine.registry import Registry
 from ..engine.spec import NodeSpec, Pipeline
 from ..store.project import Clip, NewExample, Project
 from .embedder import Heard
-from .part import WORDS, kinds_of
+from .part import kinds_of
 from .pool import Pool
-from .samples import Kind, Sample
+from .sample import Kind, Sample
 from .teach import teach
 from .vary import plan, vary, workload
 
@@ -100,6 +100,7 @@ class Keep(msgspec.Struct, frozen=True, tag="keep"):
     rows: list[Row]
     settings: dict[str, Any]
     batch: str
+    since: int | None = None
 
 
 class Ended(msgspec.Struct, frozen=True, tag="ended"):
@@ -113,6 +114,7 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
 class Kept(msgspec.Struct, frozen=True):
     """The engine's answer to a `Keep`."""
 
+    ids: list[str] = []  #: of the rows that were kept
     error: str = ""
 
 
@@ -144,29 +146,24 @@ class _Book:
 
     def __init__(self, project: Project, owner: frames.Owner) -> None:
         self._project, self._owner = project, owner
-        self.path, self.clip, self.labels = project.path, project.clip, project.labels
 
-    def examples(self) -> Any:
-        return self._project.examples()
-
-    def setting(self, key: str) -> Any:
-        return self._project.setting(key)
-
-    def spaces(self) -> dict[str, int]:
-        return self._project.spaces()
+    def __getattr__(self, reading: str) -> Any:
+        return getattr(self._project, reading)
 
     def set_settings(self, settings: Mapping[str, Any], *, batch: str = "") -> None:
         self._ask(Keep([], dict(settings), batch))
 
-    def add(self, examples: Sequence[NewExample], *, batch: str = "") -> list[str]:
-        self._ask(Keep([_row(one) for one in examples], {}, batch))
-        return [one.id or "" for one in examples]
+    def add(
+        self, examples: Sequence[NewExample], *, batch: str = "", since: int | None = None
+    ) -> list[str]:
+        return self._ask(Keep([_row(one) for one in examples], {}, batch, since))
 
-    def _ask(self, keep: Keep) -> None:
+    def _ask(self, keep: Keep) -> list[str]:
         tell(self._owner, keep)
         answer = msgspec.msgpack.decode(self._owner.read(), type=Kept)
         if answer.error:
             raise StoreError(answer.error)
+        return answer.ids
 
 
 def _row(one: NewExample) -> Row:
@@ -188,24 +185,18 @@ def run(wanted: Order, owner: frames.Owner) -> Ended:
     """Embed and teach; returns how it ended."""
     nodes = tuple(NodeSpec(n.name, n.type, n.sources, n.params) for n in wanted.nodes)
     pipeline, registry = Pipeline(Path(wanted.pipeline), nodes), Registry.installed()
-    able = kinds_of(pipeline, registry)
     with (
         Project.open(Path(wanted.project), read_only=True) as project,
         Pool(pipeline, registry, workers=1) as pool,
     ):
         book: Any = _Book(project, owner)
         if wanted.vary:
-            return _vary(wanted, book, pool, able, owner)
-        return _teach(wanted, book, pool, able, owner)
+            return _vary(wanted, book, pool, kinds_of(pipeline, registry), owner)
+        return _teach(wanted, book, pool, owner)
 
 
-def _teach(wanted: Order, book: Any, pool: Pool, able: list[Kind], owner: frames.Owner) -> Ended:
-    samples = []
-    for one in wanted.pieces:
-        if one.kind in able:
-            samples.append(Sample(Path(one.file), one.name, one.kind, one.label))
-        else:
-            tell(owner, Told(one.name, one.label, 0, f"this pipeline takes no {WORDS[one.kind]}"))
+def _teach(wanted: Order, book: Any, pool: Pool, owner: frames.Owner) -> Ended:
+    samples = [Sample(Path(one.file), one.name, one.kind, one.label) for one in wanted.pieces]
 
     def report(heard: Heard) -> None:
         found, sample = len(heard.embeddings), heard.sample

@@ -11,7 +11,7 @@ import numpy as np
 from ..core.packet import Embedding, Float32, Packet
 from ..store import clips
 from ..store.project import Clip
-from .decode import Sound
+from .sample import Sound
 
 #: Quiet before and after a sound that comes without any: what the segmenter needs to see its edges.
 QUIET_S = 0.6

@@ -9,7 +9,7 @@ from ..core.packet import Embedding, Image, Landmarks, Packet
 from ..store import clips
 from ..store.project import Clip
 from . import decode
-from .samples import Sample
+from .sample import Sample
 
 #: Poses kept before and after a movement: what its segmenter needs to see where it begins and ends.
 AROUND_US = 1_000_000

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import InputError
+from ..core.words import counted
 from ..head.judge import Progress, judge
 from ..store.clips import to_landmarks
 from ..store.project import LANDMARKS, Clip, Example, Project
@@ -96,9 +97,9 @@ def lint(
     if overlaps:
         judged = judge(examples, **params_of(project), progress=progress)
         found += [
-            Finding("overlap", one["labels"][0], one["what"], one["remedy"])
+            Finding(one["kind"].replace("_", " "), one["labels"][0], one["what"], one["remedy"])
             for one in judged["advised"]
-            if one["kind"] == "overlap"
+            if one["kind"] in ("overlap", "one_label")
         ]
     return found
 
@@ -255,7 +256,7 @@ def _amounts(rows: Sequence[Example]) -> Iterator[Finding]:
         if len(own) * UNBALANCED <= len(takes[most]):
             yield Finding(
                 "unbalanced", label, f"{_counted(label, own)}, {most} has {len(takes[most])}",
-                f"teach {len(takes[most]) // 2 - len(own)} more takes of {label}",
+                f"teach {counted(len(takes[most]) // 2 - len(own), 'more take')} of {label}",
             )  # fmt: skip
         elif len(own) < 3:
             yield Finding("few", label, _counted(label, own),
@@ -263,7 +264,7 @@ def _amounts(rows: Sequence[Example]) -> Iterator[Finding]:
 
 
 def _counted(label: str, takes: set[str]) -> str:
-    return f"{label} has {len(takes)} take{'s' * (len(takes) != 1)}"
+    return f"{label} has {counted(len(takes), 'take')}"
 
 
 def taught_silences(rows: Iterable[Example]) -> list[Finding]:

@@ -16,7 +16,7 @@ from ..engine.registry import Registry
 from ..engine.spec import NodeSpec, Pipeline
 from ..engine.stats import NodeStats
 from ..engine.walk import Walk
-from .samples import Kind
+from .sample import Kind
 
 #: Which nodes a row of a landmark table stands in for.
 LANDMARK_TYPES = {"body": "body_landmarks", "hand": "hand_landmarks", "face": "face_landmarks"}

@@ -18,10 +18,9 @@ from ..engine.registry import Registry
 from ..engine.spec import Pipeline
 from ..store.project import NewExample, Project
 from .choice import SETTING
-from .decode import Sound
 from .embedder import Embedder
 from .part import graph_for
-from .samples import Sample
+from .sample import Sample, Sound
 
 #: Takes of the performer who is shown, and of others, each in a room of their own.
 OWN, OTHERS = 2, 18

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 
@@ -11,8 +11,8 @@ from ..engine.graph import Graph
 from ..engine.registry import Registry
 from ..engine.spec import Pipeline
 from .embedder import Embedder, Heard
-from .part import graph_for
-from .samples import Kind, Sample
+from .part import WORDS, graph_for, kinds_of
+from .sample import Kind, Sample, kind_of
 
 #: Samples embedded ahead of the one that is being waited for: they hold their sound or picture.
 AHEAD = 16
@@ -25,6 +25,7 @@ class Pool:
     def __init__(self, pipeline: Pipeline, registry: Registry, workers: int = WORKERS) -> None:
         self._pipeline, self._registry, self._count = pipeline, registry, workers
         self._graphs: dict[Kind, Graph] = {}
+        self._able = frozenset(kinds_of(pipeline, registry))
         self.fingerprints: dict[str, str] = {}  #: what each embedding node was made of
         self._jobs: list[tuple[Sample, Future[Heard]]] = []
         self._next = 0
@@ -46,13 +47,24 @@ class Pool:
         for thread in self._threads:
             thread.join()
 
+    def check(self, samples: Iterable[Sample]) -> None:
+        """Raise `InputError` when the pipeline embeds none of the kinds of ``samples``."""
+        kinds = list(dict.fromkeys(sample.kind for sample in samples))
+        if not self._able.intersection(kinds):
+            for kind in kinds:
+                graph_for(self._pipeline, self._registry, kind)
+
     def embed(self, samples: Sequence[Sample]) -> Iterator[Heard]:
-        """Yield what each sample gives, in order.
+        """Yield what each sample gives, in order; of a kind that is not embedded, that it is not.
 
         Raises:
-            InputError: the pipeline does not embed a kind among them.
             ModelError: a model is missing or damaged.
         """
+        found = self._embedded([sample for sample in samples if sample.kind in self._able])
+        for sample in samples:
+            yield next(found) if sample.kind in self._able else _of_another_kind(sample)
+
+    def _embedded(self, samples: Sequence[Sample]) -> Iterator[Heard]:
         for kind in dict.fromkeys(sample.kind for sample in samples):
             if kind not in self._graphs:
                 self._graphs[kind] = graph_for(self._pipeline, self._registry, kind)
@@ -93,3 +105,11 @@ class Pool:
             job = self._jobs[self._next]
             self._next += 1
             return job
+
+
+def _of_another_kind(sample: Sample) -> Heard:
+    """Say that the pipeline has no use for a sample."""
+    why = f"this pipeline takes no {WORDS[sample.kind]}"
+    if sample.points is None and kind_of(sample.file) is None:
+        why = "neither sound, picture nor film by its name"
+    return Heard(sample, reason="cannot_decode", note=why)

@@ -18,7 +18,7 @@ from ..engine.spec import Pipeline
 from ..store.project import LANDMARKS, Clip, Example, NewExample, Project
 from .embedder import Embedder
 from .part import graph_for
-from .samples import Kind
+from .sample import Kind
 
 T = TypeVar("T")
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from ..core.errors import InputError, SpecError
 from ..core.packet import Audio, Event, Image, Packet
+from ..core.words import counted
 from ..engine import graph as graphs
 from ..engine.registry import Registry
 from ..engine.run import run
@@ -178,7 +179,7 @@ class Difference:
             key = f"{packet.data.event} {packet.data.label}"
             counts.setdefault(key, [0, 0])[sign == "+"] += 1
         text += [f"{key}: {lost} gone, {won} new" for key, (lost, won) in sorted(counts.items())]
-        return [*text, f"{self.same} events are the same"]
+        return [*text, f"{counted(self.same, 'event')} as before"]
 
 
 def difference(before: Sequence[Packet[Event]], after: Sequence[Packet[Event]]) -> Difference:

@@ -5,81 +5,28 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from ..backends.pictures import PICTURE_ENDINGS
 from ..core.errors import InputError
-from ..core.packet import Float32
-from ..store.project import Clip
-
-if TYPE_CHECKING:
-    from .decode import Sound
-
-Kind: TypeAlias = Literal["sound", "picture", "video", "body", "hand", "face"]
-
-SOUND_ENDINGS = frozenset(
-    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf",
-     ".w64", ".rf64"}
-)  # fmt: skip
-VIDEO_ENDINGS = frozenset({".mp4", ".m4v", ".mkv", ".mov", ".avi", ".webm", ".mjpeg", ".mpg"})
+from ..store.records import checked_text
+from .sample import Kind, Sample, kind_of
 
 #: Columns that say who or what was recorded; any other column is taken only when asked for.
 GROUP_COLUMNS = (
     "person", "speaker", "subject", "signer", "singer", "player", "participant", "user", "actor",
     "group", "fold", "session", "recording", "take", "clip", "day", "room", "device", "kit",
 )  # fmt: skip
-PERSON_COLUMNS = ("person", "speaker", "subject", "signer", "singer", "player", "participant")
-TAKE_COLUMNS = ("take", "clip", "session", "recording", "group")
-
+#: Columns with a meaning; a spreadsheet may begin them with a capital.
+OURS = frozenset({"file", "label", "start", "end", *GROUP_COLUMNS})
+#: Between columns: spreadsheets write semicolons where numbers have a decimal comma.
+SEPARATORS = (",", ";", "\t")
 #: Points a table can hold in a row, and whose they are.
 POINTS: dict[int, Kind] = {33: "body", 21: "hand", 468: "face"}
 
 _NUMBERED = re.compile(r"(?P<point>.+)_(?P<axis>x|y|z|visibility)$")
 _MAX_CSV_BYTES = 200_000_000
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One thing to teach or to classify.
-
-    ``points`` is float32 (points, 4) x y z visibility, as the table has them, when the sample is a
-    row of a landmark table. ``start_s`` and ``end_s`` cut a span out of a recording.
-    """
-
-    file: Path
-    name: str  #: the file as it was named
-    kind: Kind
-    label: str | None = None
-    start_s: float | None = None
-    end_s: float | None = None
-    groups: Mapping[str, str] = field(default_factory=dict)
-    row: int | None = None  #: line of the table, counted from 1 below its header
-    points: Float32 | None = field(default=None, repr=False, compare=False)
-    clip: Clip | None = field(default=None, repr=False, compare=False)  #: instead of the file
-    variant: str | None = None  #: see `augment`: not the sample itself, but something made of it
-    room: Sound | None = field(default=None, repr=False, compare=False)  #: for the variant
-
-    @property
-    def person(self) -> str | None:
-        """Return who was recorded, when a column says so."""
-        return next((self.groups[one] for one in PERSON_COLUMNS if self.groups.get(one)), None)
-
-    @property
-    def take(self) -> str | None:
-        """Return what was recorded in one go, when a column says so; never split when judging."""
-        told = next((self.groups[one] for one in TAKE_COLUMNS if self.groups.get(one)), None)
-        if told is not None and self.start_s is None:
-            return told
-        return self.person if self.row is not None else None
-
-    def __str__(self) -> str:
-        if self.row is not None:
-            return f"{self.name}:{self.row}"
-        return self.name if self.start_s is None else f"{self.name} @ {self.start_s:g} s"
 
 
 def find(
@@ -109,16 +56,6 @@ def find(
     return found
 
 
-def kind_of(path: Path) -> Kind | None:
-    """Return what kind of file this is by its ending, or None."""
-    ending = path.suffix.lower()
-    if ending in SOUND_ENDINGS:
-        return "sound"
-    if ending in PICTURE_ENDINGS:
-        return "picture"
-    return "video" if ending in VIDEO_ENDINGS else None
-
-
 def _folder(folder: Path, keep: Sequence[str]) -> Iterator[Sample]:
     """Yield one folder a label; without such, what ``labels.csv`` names, or just the files."""
     labels = sorted(one for one in folder.iterdir() if one.is_dir() and one.name[0] not in "._")
@@ -146,14 +83,18 @@ def read_table(path: Path, base: Path, keep: Sequence[str] = GROUP_COLUMNS) -> l
     """Return the samples a CSV names, or, of a landmark table, the rows themselves.
 
     Raises:
-        InputError: it cannot be read, lacks a column, or a number is none; with the line.
+        InputError: it cannot be read, lacks a column, or names no file or an impossible label; with
+            the line.
     """
     try:
         if path.stat().st_size > _MAX_CSV_BYTES:
             raise InputError(f"{path}: too large for a table of samples")
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, dialect=_dialect(path), strict=True)
-            columns = [(name or "").strip() for name in reader.fieldnames or ()]
+            first = file.readline()
+            file.seek(0)
+            separator = max(SEPARATORS, key=first.count)
+            reader = csv.DictReader(file, delimiter=separator, strict=True)
+            columns = [_column(name or "") for name in reader.fieldnames or ()]
             reader.fieldnames = columns
             if len(set(columns)) != len(columns):
                 raise InputError(f"{path}: two columns have the same name")
@@ -162,7 +103,6 @@ def read_table(path: Path, base: Path, keep: Sequence[str] = GROUP_COLUMNS) -> l
                 raise InputError(
                     f"{path}: no column 'file' (and no *_x, *_y columns of 33, 21 or 468 points); "
                     f"it has {', '.join(columns[:8]) or 'none'}"
-                    f"{'; save it with commas between the columns' * (';' in ''.join(columns))}"
                 )
             rows = list(enumerate(reader, start=1))
     except OSError as error:
@@ -175,11 +115,15 @@ def read_table(path: Path, base: Path, keep: Sequence[str] = GROUP_COLUMNS) -> l
     return [_file_row(path, base, number, row, kept) for number, row in rows]
 
 
-def _dialect(path: Path) -> type[csv.Dialect]:
-    class Table(csv.excel):
-        delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+def _column(name: str) -> str:
+    """Return the name of a column; ours in small letters, as they are written here."""
+    name = name.strip()
+    return name.lower() if name.lower() in OURS else name
 
-    return Table
+
+def _number(text: str) -> float:
+    """Return a number, also one with a decimal comma; raises `ValueError`."""
+    return float(text.replace(",", "."))
 
 
 def _points(columns: Sequence[str]) -> dict[str, dict[str, str]] | None:
@@ -204,24 +148,38 @@ def _file_row(
     if not name:
         raise InputError(f"{path}:{number + 1}: names no file")
     file = Path(name) if Path(name).is_absolute() else base / name
-    start, end = (_seconds(path, number, row, column) for column in ("start", "end"))
-    if start is not None and end is not None and end <= start:
-        raise InputError(f"{path}:{number + 1}: ends at {end:g} s before it starts at {start:g} s")
+    start = end = None
+    fault = ""
+    try:
+        start, end = (_seconds(row, column) for column in ("start", "end"))
+        if start is not None and end is not None and end <= start:
+            fault = f"ends at {end:g} s before it starts at {start:g} s"
+    except InputError as error:
+        fault = str(error)
+    fault = fault and f"{path.name}:{number + 1} {fault}"
     kind = kind_of(file) or "sound"
+    label = _label(path, number, row)
+    return Sample(file, name, kind, label, start, end, _groups(row, kept), fault=fault)
+
+
+def _label(path: Path, number: int, row: Mapping[str, str | None]) -> str | None:
     label = (row.get("label") or "").strip() or None
-    return Sample(file, name, kind, label, start, end, _groups(row, kept))
+    try:
+        return label and checked_text(label, "label")
+    except InputError as error:
+        raise InputError(f"{path}:{number + 1}: {error}") from error
 
 
-def _seconds(path: Path, number: int, row: Mapping[str, str | None], column: str) -> float | None:
+def _seconds(row: Mapping[str, str | None], column: str) -> float | None:
     text = (row.get(column) or "").strip()
     if not text:
         return None
     try:
-        value = float(text)
+        value = _number(text)
     except ValueError:
         value = -1.0
     if not 0 <= value < 1e6:
-        raise InputError(f"{path}:{number + 1}: {column} is {text!r}, not a time in seconds")
+        raise InputError(f"has for {column} {text!r}, not a time in seconds")
     return value
 
 
@@ -236,15 +194,14 @@ def _landmark_row(
     values[:, 3] = 1.0
     for i, axes in enumerate(points.values()):
         for j, axis in enumerate(("x", "y", "z", "visibility")):
-            text = row.get(axes[axis]) if axis in axes else None
-            if text is None:
+            if axis not in axes:
                 continue
             try:
-                values[i, j] = float(text)
+                values[i, j] = _number(row.get(axes[axis]) or "")
             except ValueError:
                 # An empty cell is a point that was not seen; it is told when the row is used.
                 values[i, j] = np.nan
-    label = (row.get("label") or "").strip() or None
+    label = _label(path, number, row)
     return Sample(
         path, str(path), POINTS[len(points)], label, groups=_groups(row, kept), row=number,
         points=values,

@@ -89,7 +89,7 @@ def _recorded(pipeline: Pipeline, spec: NodeSpec, registry: Registry) -> str:
     what = [word for kind, word in ((Audio, "sound"), (Image, "pictures")) if kind in kinds]
     what = [] if pipeline.private else what
     hours = float(spec.params.get("max_hours", registry["recorder"].max_hours))
-    length = f"{hours:g} hours" if hours < 72 else f"{hours / 24:g} days"
+    length = f"{hours:g} hour{'s' * (hours != 1)}" if hours < 72 else f"{hours / 24:g} days"
     return f"{(' and '.join(what) or 'what was recognised').capitalize()} of the last {length}."
 
 

@@ -16,7 +16,7 @@ from ..core.packet import Embedding, Packet
 from ..store.project import NewExample, Project
 from .embedder import Heard
 from .pool import Pool
-from .samples import Sample
+from .sample import Sample
 
 #: Frames of a film, or rows of one take, that are kept at most: more teach nothing new.
 MOST_FRAMES = 60
@@ -58,8 +58,7 @@ def teach(
     ``report`` is called after each sample.
 
     Raises:
-        InputError: the pipeline does not embed a kind among them, or embeds it otherwise than
-            the project.
+        InputError: the pipeline embeds otherwise than the project was taught.
         StoreError: the project cannot be written.
     """
     tallies = {sample.label: Tally() for sample in samples if sample.label is not None}

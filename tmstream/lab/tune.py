@@ -23,7 +23,7 @@ from .classify import Head
 from .embedder import Embedder, Heard
 from .head import head_of, head_params
 from .part import graph_for
-from .samples import Sample
+from .sample import Sample
 
 #: What is tried: (k, strictness). Larger k needs more takes than are usually taught.
 GRID: dict[str, Sequence[Any]] = {"k": (1, 3, 5, 9), "strictness": (0.35, 0.5, 0.65)}
@@ -36,6 +36,7 @@ STEP = 0.05
 ROUNDS = 3
 #: Label under which what a room says is kept as "not that": see `Project`, hard negatives.
 ROOM_TAKE = "room"
+TEACH = "tmstream teach PROJECT FOLDER"
 
 
 class Tuned(msgspec.Struct, frozen=True):
@@ -64,7 +65,7 @@ def score(examples: Iterable[Example], k: int, strictness: float, learned: Learn
     found = judge(examples, k, None, strictness, learned)["spaces"].values()
     total = sum(one["tested"] for one in found)
     if not total:
-        raise InputError("nothing can be held out: teach every label by two people or takes")
+        raise InputError(f"nothing can be held out: teach every label at least twice: {TEACH}")
     right: float = sum((one["accuracy"] or 0.0) * one["tested"] for one in found) / total
     strangers = [one["open_set"]["strangers_rejected"] for one in found if one["open_set"]]
     return float(right + STRANGERS * (np.mean(strangers) if strangers else 0.0))
@@ -85,6 +86,8 @@ def search(
     spec = head_of(pipeline)
     if spec is None:
         raise InputError(f"{pipeline.path} has no head (knn) to tune")
+    if len(labels := project.labels()) == 1:
+        raise InputError(f"{labels[0]} is the only label: teach another beside it: {TEACH}")
     examples, before = project.examples(), head_params(pipeline)
     made = [one.id for one in examples if one.augmented_from is not None]
     learned = _remembered()

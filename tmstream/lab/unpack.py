@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..core.errors import InputError
-from .samples import Sample, kind_of
+from ..store.listing import Bounds, opened_zip
+from .sample import Sample, kind_of
 
-MOST_MEMBERS = 20_000
-MOST_BYTES = 2 << 30  #: unpacked, together
-MOST_RATIO = 200  #: of a member's size to its packed size; digital silence reaches it, no take does
+#: Digital silence reaches that ratio, no take does.
+TAKES = Bounds(members=20_000, bytes=2 << 30, ratio=200)
 _READ = 1 << 20
 
 
@@ -45,32 +45,14 @@ def unpack(path: Path, name: str, into: Path, label: str | None = None) -> list[
     Raises:
         InputError: it is no whole zip, or is larger than it seems; nothing of it is used then.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [one for one in archive.infolist() if not one.is_dir()]
-            _check(members, name)
-            return list(_unpacked(archive, members, name, into, label))
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, OSError) as error:
-        raise InputError(f"{name}: is not a whole zip file ({error})") from error
-
-
-def _check(members: list[zipfile.ZipInfo], name: str) -> None:
-    if len(members) > MOST_MEMBERS:
-        raise InputError(f"{name}: holds {len(members)} files, more than {MOST_MEMBERS}")
-    if sum(one.file_size for one in members) > MOST_BYTES:
-        raise InputError(f"{name}: unpacks to more than {MOST_BYTES >> 30} GB")
-    for one in members:
-        if one.file_size > _READ and one.file_size > MOST_RATIO * one.compress_size:
-            raise InputError(f"{name}: {_shown(one.filename)} is packed too well to be true")
+    with opened_zip(path, name, TAKES) as archive:
+        return list(_unpacked(archive, name, into, label))
 
 
 def _unpacked(
-    archive: zipfile.ZipFile,
-    members: list[zipfile.ZipInfo],
-    name: str,
-    into: Path,
-    label: str | None,
+    archive: zipfile.ZipFile, name: str, into: Path, label: str | None
 ) -> Iterator[Sample | Left]:
+    members = [one for one in archive.infolist() if not one.is_dir()]
     for number, member in enumerate(members):
         parts = PurePosixPath(member.filename.replace("\\", "/")).parts
         inside = f"{name}: {_shown(member.filename)}"

@@ -5,7 +5,6 @@ So the same is done for what was taught from files and in the studio, at once or
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import uuid
 from collections import Counter, defaultdict
@@ -15,14 +14,14 @@ from pathlib import Path
 
 from ..core.errors import InputError
 from ..core.packet import Embedding, Packet
+from ..core.words import nearest
 from ..store.project import Clip, Example, NewExample, Project
 from .augment import VARIANTS
-from .decode import Sound
 from .embedder import Heard
 from .part import WORDS
 from .pool import Pool
 from .reembed import at_place, kind_of_clip
-from .samples import Kind, Sample, kind_of
+from .sample import Kind, Sample, Sound, kind_of
 from .teach import TOGETHER, check_makers
 
 #: A live picture stands for the frames of half a second around it; one that stands for more is of a
@@ -109,10 +108,10 @@ def vary(
     and `plan` leaves those out. ``report`` is called after each variant.
 
     Raises:
-        InputError: the project was taught with another embedder.
+        InputError: the project was taught with another embedder, or something was undone meanwhile.
         StoreError: the project cannot be written.
     """
-    batch = batch or uuid.uuid4().hex
+    batch, since = batch or uuid.uuid4().hex, project.step()
     for start in range(0, len(pieces), TOGETHER):
         some = pieces[start : start + TOGETHER]
         heard = pool.embed([sample for piece in some for sample in _samples(project, piece, room)])
@@ -124,15 +123,13 @@ def vary(
                 report(one)
                 check_makers(project, pool, one)
                 made[-1] += _examples(one, piece)
-        # Meanwhile a parent may have been deleted or moved in the studio.
-        now = {one.id: one.label for one in project.examples()}
+        kept = set(project.add([one for own in made for one in own], batch=batch, since=since))
         for piece, own in zip(some, made, strict=True):
-            mine = told[piece.rows[0].label]
-            own[:] = [one for one in own if now.get(one.augmented_from or "") == one.label]
-            mine.variants += len(own)
-            mine.clips += bool(own)
-            mine.skipped.update([] if own else ["nothing found in its variants"])
-        project.add([one for own in made for one in own], batch=batch)
+            mine, count = told[piece.rows[0].label], sum(one.id in kept for one in own)
+            mine.variants += count
+            mine.clips += bool(count)
+            if not count:
+                mine.skipped["changed meanwhile" if own else "nothing found in its variants"] += 1
 
 
 def unvary(project: Project, labels: Collection[str] | None = None) -> dict[str, int]:
@@ -155,9 +152,8 @@ def checked_labels(project: Project, labels: Collection[str] | None) -> list[str
     known = project.labels()
     for label in labels or ():
         if label not in known:
-            near = difflib.get_close_matches(label, known, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise InputError(f"{project.path}: there is no label {label!r}{hint}")
+            near = nearest(label, known)
+            raise InputError(f"{project.path}: there is no label {label!r}{near}")
     return known if labels is None else list(dict.fromkeys(labels))
 
 
@@ -196,7 +192,7 @@ def _examples(heard: Heard, piece: Piece) -> Iterator[NewExample]:
                 label=parent.label, space=parent.space, vector=packet.data.vector,
                 take=parent.take, person=parent.person, groups=parent.groups,
                 source=parent.source, t_us=parent.t_us, end_us=parent.end_us, phase=parent.phase,
-                clip=heard.clip(packet), augmented_from=parent.id,
+                clip=heard.clip(packet), augmented_from=parent.id, id=uuid.uuid4().hex,
             )  # fmt: skip
 
 

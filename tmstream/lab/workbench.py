@@ -34,7 +34,7 @@ from .child import Child
 from .dropped import PROJECT_ENDING, teach_dropped
 from .head import head_of
 from .lint import KnownFaults, lint
-from .samples import Sample
+from .sample import Sample
 from .tune import Silenced, silence
 from .vary import checked_labels, unvary
 
@@ -118,7 +118,7 @@ class Workbench:
         job.note = "packing"
         name = f"{self._project.path.stem}.zip"
         packed = self._uploads.folder / f"export-{uuid.uuid4().hex}.zip"
-        told = await asyncio.to_thread(exchange.export, self._project, packed)
+        told = await asyncio.to_thread(exchange.export, self._project, packed, job.step)
         size = packed.stat().st_size
         if size > MOST_DOWNLOAD_BYTES:
             beside = self._beside(".zip")
@@ -131,7 +131,7 @@ class Workbench:
         """Write a copy of the project beside it."""
         job.note = "copying"
         beside = self._beside(PROJECT_ENDING)
-        await asyncio.to_thread(self._project.copy_to, beside)
+        await asyncio.to_thread(self._project.copy_to, beside, job.step)
         return {"path": str(beside), "bytes": beside.stat().st_size}
 
     def _beside(self, ending: str) -> Path:

@@ -10,21 +10,25 @@ import shutil
 import sqlite3
 import time
 import uuid
-from collections.abc import Generator
-from contextlib import closing, suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
 from ..core.errors import StoreError, TmstreamError
 from ..core.resources import state_folder
 from . import changes, rows, schema
-from .integrity import check_all
+from .integrity import check_all, one_moment
 from .records import Example, NewExample, checked
 
 log = logging.getLogger(__name__)
 
+Progress: TypeAlias = Callable[[int, int], object]
+
 KEPT = 3
+PAGES = 2048  #: copied at a time: 8 MB
 ABANDONED_S = 86_400.0  #: an unfinished backup of a program that was killed
 
 
@@ -54,12 +58,23 @@ def sweep(path: Path, *, older_than_s: float = 0.0) -> None:
                 partial.unlink()
 
 
-def copy(db: sqlite3.Connection, to: Path) -> None:
-    """Write what ``db`` sees as one plain, durable file; an existing one is replaced at the end."""
+def unwatched(done: int, total: int) -> None:
+    """Show nobody how far it is."""
+
+
+def copy(db: sqlite3.Connection, to: Path, progress: Progress = unwatched) -> None:
+    """Write what ``db`` sees as one plain, durable file; an existing one is replaced at the end.
+
+    ``progress`` is told how many pages are written, of how many.
+    """
     partial = to.with_name(f"{to.name}.{uuid.uuid4().hex}.partial")
     try:
-        with closing(sqlite3.connect(partial, isolation_level=None)) as target:
-            db.backup(target)
+        with closing(sqlite3.connect(partial, isolation_level=None)) as target, one_moment(db):
+            # It begins with the first reading; else a write in between would begin the copy again.
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            db.backup(
+                target, pages=PAGES, progress=lambda _, left, total: progress(total - left, total)
+            )
             # The copy is for carrying about: without WAL it is complete at every moment.
             target.execute("PRAGMA journal_mode = DELETE")
         with partial.open("rb+") as file:
@@ -68,6 +83,17 @@ def copy(db: sqlite3.Connection, to: Path) -> None:
         _sync_folder(to.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def fresh(path: Path) -> Iterator[None]:
+    """Say in a `StoreError` that ``path`` exists already, or why it cannot be written inside."""
+    if path.exists():
+        raise StoreError(f"{path}: exists already; choose another name")
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written ({error})") from error
 
 
 def make(db: sqlite3.Connection, path: Path, *, why: str = "") -> Path | None:

@@ -15,11 +15,12 @@ from typing import Any
 import msgspec
 
 from ..core.errors import InputError
+from ..core.words import counted
 from . import journal, rows, values
 from .patch import Patch, apply
 from .records import Change, NewExample, checked_text
 from .schema import row_crc
-from .words import PAST, many, quoted, taught
+from .words import PAST, quoted, taught
 
 
 def add(
@@ -30,14 +31,16 @@ def add(
     verb: str = "add",
     revive: bool = False,
     settings: Mapping[str, Any] | None = None,
+    since: int | None = None,
 ) -> tuple[list[str], Change]:
     """Store checked examples, and ``settings`` with them; those whose id is known stay as they are.
 
     With ``revive``, known ones that were deleted come back (an import brings them back). Without,
-    variants of what is not here any more are left out.
+    variants are left out of what is not here any more, or has some.
     """
+    journal.check_stands(db, since)
     if not revive:
-        examples = rows.with_their_parents(db, examples)
+        examples = rows.without_needless(db, examples)
     rows.check_dimensions(db, examples)
     ids, new, known = rows.insert_examples(db, examples)
     show = new + known if revive else new
@@ -61,7 +64,7 @@ def replace(
     ids, new, known = rows.insert_examples(db, examples)
     if known:
         raise InputError("an example made anew needs a new id")
-    summary = f"made {many(len(new))} of {quoted(space)} anew"
+    summary = f"made {counted(len(new), 'example')} of {quoted(space)} anew"
     patch = Patch(show=new, hide=old, settings=dict(settings or {}))
     return ids, journal.record(db, "replace", summary, patch)
 
@@ -69,13 +72,14 @@ def replace(
 def delete(db: sqlite3.Connection, ids: Sequence[str], *, batch: str = "") -> tuple[None, Change]:
     """Hide examples, and what was augmented from them; those already hidden stay so."""
     patch = Patch(hide=_family(db, ids))
-    return None, journal.record(db, "delete", f"deleted {many(len(patch.hide))}", patch, batch)
+    summary = f"deleted {counted(len(patch.hide), 'example')}"
+    return None, journal.record(db, "delete", summary, patch, batch)
 
 
 def delete_label(db: sqlite3.Connection, label: str) -> tuple[None, Change]:
     """Hide a label with all its examples."""
     patch = Patch(hide=_labelled(db, label), settings=_scene(db, label, None))
-    summary = f"deleted {quoted(label)} with {many(len(patch.hide))}"
+    summary = f"deleted {quoted(label)} with {counted(len(patch.hide), 'example')}"
     return None, journal.record(db, "delete_label", summary, patch)
 
 
@@ -93,7 +97,7 @@ def relabel(db: sqlite3.Connection, ids: Sequence[str], label: str) -> tuple[Non
     """Move examples, and what was augmented from them, to a label, new or known."""
     label = checked_text(label, "label")
     patch = Patch(labels={label: _family(db, ids)})
-    summary = f"moved {many(len(patch.labels[label]))} to {quoted(label)}"
+    summary = f"moved {counted(len(patch.labels[label]), 'example')} to {quoted(label)}"
     return None, journal.record(db, "relabel", summary, patch)
 
 

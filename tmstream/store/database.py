@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from ..core.errors import StoreError
+from ..core.errors import Locked, StoreError
 from . import backups, integrity, opening, schema, values
 from .records import Change
 from .writer import Writer
@@ -51,6 +51,7 @@ class Database:
         self._closing = threading.Event()
         self._dirty_since: float | None = None
         self._data_version = -1
+        self.heeds_lock = False  #: whether changes are refused while teaching is locked for a show
         #: All examples of a large project take a while: who wants a setting does not wait so long.
         self._reader, self._slow_reader = Reader(access.connect), Reader(access.connect)
         self._revision = self.read(lambda db: values.state(db, "revision"))
@@ -74,11 +75,19 @@ class Database:
             raise StoreError(f"{self.path}: is open for reading only; nothing was changed")
         return self._writer(job)
 
-    def change(self, work: Callable[[sqlite3.Connection], tuple[T, Change]]) -> T:
-        """Run ``work`` in a transaction, tell the subscribers, and return its answer."""
+    def change(
+        self, work: Callable[[sqlite3.Connection], tuple[T, Change]], *, in_show: bool = False
+    ) -> T:
+        """Run ``work`` in a transaction, tell the subscribers, and return its answer.
+
+        Raises:
+            Locked: teaching is, and this project `heeds_lock`; not what may be done ``in_show``.
+        """
 
         def job(db: sqlite3.Connection) -> T:
             with schema.explained(self.path), schema.transaction(db):
+                if self.heeds_lock and not in_show and values.setting(db, "locked"):
+                    raise Locked(f"{self.path}: teaching was locked for the show meanwhile")
                 foreign = values.state(db, "revision") != self._revision
                 answer, change = work(db)
                 revision = values.state(db, "revision")

@@ -119,9 +119,9 @@ def _rows(db: sqlite3.Connection, what: Target) -> set[int]:
     """Return the rows to delete, with everything that was augmented from them."""
     if what.person is not None:
         found = db.execute(
-            "SELECT seq FROM example WHERE person = ?1 "
-            "OR EXISTS (SELECT 1 FROM json_each(groups) WHERE value = ?1)",
-            (what.person,),
+            "SELECT seq FROM example WHERE person = :who "
+            "OR EXISTS (SELECT 1 FROM json_each(groups) WHERE value = :who)",
+            {"who": what.person},
         )
     elif what.label is not None:
         found = db.execute("SELECT seq FROM example WHERE label = ?", (what.label,))

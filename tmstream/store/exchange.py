@@ -20,9 +20,9 @@ import json
 import re
 import sqlite3
 import zipfile
-import zlib
 from collections.abc import Callable, Generator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -30,9 +30,10 @@ from urllib.parse import quote
 import msgspec
 import numpy as np
 
-from ..core.errors import InputError, StoreError
+from ..core.errors import InputError
 from ..core.packet import Phase
 from . import backups, listing, schema, values
+from .backups import Progress, unwatched
 from .batch import one_step
 from .project import Project
 from .records import LANDMARKS, MAX_CLIP_BYTES, Clip, Example, NewExample, checked
@@ -41,7 +42,6 @@ FORMAT = "tmstream-export-1"
 SUFFIXES = {"audio/flac": ".flac", "image/jpeg": ".jpg", LANDMARKS: ".landmarks"}
 MEDIA_TYPES = {suffix: kind for kind, suffix in SUFFIXES.items()}
 
-Progress: TypeAlias = Callable[[int, int], object]
 #: Read from a file that is closed with it.
 Examples: TypeAlias = Generator[NewExample, None, None]
 
@@ -74,11 +74,7 @@ class _Line(msgspec.Struct, frozen=True):
     clip: str | None = None
 
 
-def _unwatched(done: int, total: int) -> None:
-    """Show nobody how far it is."""
-
-
-def export(project: Project, out: Path, progress: Progress = _unwatched) -> dict[str, Any]:
+def export(project: Project, out: Path, progress: Progress = unwatched) -> dict[str, Any]:
     """Write the living examples, their clips and the settings to the zip ``out``.
 
     ``progress`` is told how many examples are written, of how many.
@@ -87,17 +83,16 @@ def export(project: Project, out: Path, progress: Progress = _unwatched) -> dict
         StoreError: ``out`` exists already, or cannot be written.
     """
     out = Path(out).absolute()
-    if out.exists():
-        raise StoreError(f"{out}: exists already; choose another name")
-    partial = out.with_name(out.name + ".partial")
-    try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=PACKING) as archive:
-            counts = _write(project, archive, progress)
-        partial.replace(out)
-    except OSError as error:
-        raise StoreError(f"{out}: cannot be written ({error})") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    unfinished = out.with_name(out.name + ".partial")
+    with backups.fresh(out):
+        try:
+            with zipfile.ZipFile(
+                unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=PACKING
+            ) as archive:
+                counts = _write(project, archive, progress)
+            unfinished.replace(out)
+        finally:
+            unfinished.unlink(missing_ok=True)
     return {"path": str(out), **counts}
 
 
@@ -150,7 +145,7 @@ def _file_name(example: Example, clip: Clip) -> str:
     return f"{folder}/{re.sub(r'[^0-9A-Za-z_-]', '_', example.id)}{SUFFIXES[clip.media_type]}"
 
 
-def bring_in(source: Path, project: Project, progress: Progress = _unwatched) -> dict[str, Any]:
+def bring_in(source: Path, project: Project, progress: Progress = unwatched) -> dict[str, Any]:
     """Add the examples of a zip, an unpacked zip or another project; all of it is one undo step.
 
     Examples already here stay as they are; those deleted here come back. What is left unfinished is
@@ -168,22 +163,20 @@ def bring_in(source: Path, project: Project, progress: Progress = _unwatched) ->
     if source.is_dir():
         return _store_listing(project, listing.of_folder(source), source, progress)
     if zipfile.is_zipfile(source):
-        try:
-            with zipfile.ZipFile(source) as archive:
-                return _store_listing(project, listing.of_zip(archive, source), source, progress)
-        except (
-            zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError,
-        ) as error:  # fmt: skip
-            raise InputError(f"{source}: is not a whole zip file ({error})") from error
+        with listing.opened_zip(source, str(source), listing.EXPORT) as archive:
+            return _store_listing(project, listing.of_zip(archive, source), source, progress)
+    if source.suffix.lower() == ".zip":
+        raise InputError(f"{source}: is not a whole zip file")
     try:
         settings = _project_settings(source)
-        return _store(project, settings, lambda: backups.whole_examples(source), progress)
+        return _store(project, source, settings, partial(backups.whole_examples, source), progress)
     except schema.Damaged as error:
         raise InputError(str(error)) from error
 
 
 def _store(
     project: Project,
+    path: Path,
     settings: dict[str, Any],
     examples: Callable[[], Examples],
     progress: Progress,
@@ -191,11 +184,16 @@ def _store(
     """Read everything once to see that it is sound, then once more to store it."""
     sizes, total = project.spaces(), 0
     with closing(examples()) as source:
-        for total, example in enumerate(map(checked, source), 1):  # noqa: B007 - it is counted
+        for total, example in enumerate(source, 1):
+            try:
+                checked(example)
+            except InputError as error:
+                raise InputError(f"{path}: example {total}: {error}") from error
             if sizes.setdefault(example.space, example.vector.size) != example.vector.size:
                 raise InputError(
-                    f"a vector of {example.space!r} has {example.vector.size} numbers, not "
-                    f"{sizes[example.space]}: another embedder made it"
+                    f"{path}: example {total}: a vector of {example.space!r} has "
+                    f"{example.vector.size} numbers, not {sizes[example.space]}: another embedder "
+                    "made it"
                 )
     missing = {}
     for key, value in settings.items():
@@ -244,7 +242,7 @@ def _store_listing(
         except msgspec.DecodeError as error:
             raise InputError(f"{path}: settings.json cannot be read ({error})") from error
         settings = {key: value for key, value in found.items() if key.startswith(_SETTINGS)}
-    return _store(project, settings, lambda: _examples(files, path), progress)
+    return _store(project, path, settings, partial(_examples, files, path), progress)
 
 
 def _examples(files: listing.Listing, path: Path) -> Examples:

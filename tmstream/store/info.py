@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 from typing import Any
 
-from . import rows
+from . import backups, rows, values
 
 
-def counts(db: sqlite3.Connection) -> dict[str, Any]:
-    """Return how much of everything there is, as plain data."""
+def counts(db: sqlite3.Connection, path: Path) -> dict[str, Any]:
+    """Return how much of everything there is in the project at ``path``, as plain data."""
 
     def pairs(query: str) -> dict[str, int]:
         return dict(db.execute(query).fetchall())
@@ -18,6 +19,7 @@ def counts(db: sqlite3.Connection) -> dict[str, Any]:
         return int(db.execute(query).fetchone()[0])
 
     return {
+        "bytes": path.stat().st_size if path.exists() else 0,
         "version": one("PRAGMA user_version"),
         "examples": one("SELECT count(*) FROM example WHERE alive = 1"),
         "deleted_examples": one("SELECT count(*) FROM example WHERE alive = 0"),
@@ -43,4 +45,6 @@ def counts(db: sqlite3.Connection) -> dict[str, Any]:
         "snapshots": [
             name for (name,) in db.execute("SELECT name FROM snapshot ORDER BY op, name")
         ],
+        "settings": values.settings(db),
+        "backups": [str(backup) for backup in backups.kept(path)],
     }

@@ -75,7 +75,14 @@ def _lasting(text: str) -> Patch:
 def record(
     db: sqlite3.Connection, verb: str, summary: str, patch: Patch, batch: str = ""
 ) -> Change:
-    """Apply ``patch`` as a new operation after the head; one that changes nothing leaves none."""
+    """Apply ``patch`` as a new operation after the head; one that changes nothing leaves none.
+
+    Raises:
+        InputError: what was done of ``batch`` so far was undone.
+    """
+    if batch:
+        query = "SELECT max(id) FROM op WHERE batch = ?"
+        check_stands(db, db.execute(query, (batch,)).fetchone()[0])
     forward, inverse, change = apply(db, patch)
     if not forward:
         return change
@@ -94,6 +101,16 @@ def record(
     _write_op(db, op)
     values.set_state(db, "head", op.id)
     return change
+
+
+def check_stands(db: sqlite3.Connection, number: int | None) -> None:
+    """Raise `InputError` when step ``number`` was undone since, or another state restored."""
+    at = values.state(db, "head")
+    while number is not None and at != number:
+        op = read_op(db, at)
+        if at < number or op.verb == "restore":
+            raise InputError("it was undone meanwhile, so nothing more of it is kept")
+        at = op.parent or 0
 
 
 def undo(db: sqlite3.Connection, batch: str = "") -> tuple[str, Change]:

@@ -9,19 +9,31 @@ from __future__ import annotations
 import itertools
 import stat
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from ..core.errors import InputError
 
-MAX_MEMBERS = 200_000
 MAX_BYTES = 4 * 10**9  #: of all files, unpacked
-MAX_RATIO = 100  #: of a member's size to its packed size; ours reach about 4
 MAX_LINE_BYTES = 4 * 2**20
 #: A smaller member may be packed as well as it likes.
 HARMLESS_BYTES = 2**20
+
+
+class Bounds(NamedTuple):
+    """How large an archive may be."""
+
+    members: int
+    bytes: int  #: of all members, unpacked
+    ratio: int  #: of a member's size to its packed size
+
+
+#: An export of ours, whose members reach a ratio of about 4.
+EXPORT = Bounds(200_000, MAX_BYTES, 100)
 
 
 class Listing:
@@ -54,27 +66,49 @@ class Listing:
                 yield line
 
 
-def of_zip(archive: zipfile.ZipFile, path: Path) -> Listing:
-    """Return the members of an archive, whose directory is checked first; raises `InputError`."""
-    members = archive.infolist()
-    if len(members) > MAX_MEMBERS:
-        raise InputError(f"{path}: holds {len(members)} files, more than {MAX_MEMBERS}")
-    if len({member.filename for member in members}) != len(members):
-        raise InputError(f"{path}: holds two files of one name")
-    if sum(member.file_size for member in members) > MAX_BYTES:
-        raise InputError(f"{path}: unpacks to more than {MAX_BYTES / 1e9:.0f} GB")
+@contextmanager
+def opened_zip(path: Path, name: str, bounds: Bounds) -> Iterator[zipfile.ZipFile]:
+    """Open an archive, called ``name``, whose directory is checked against ``bounds`` first.
+
+    Raises:
+        InputError: it is damaged, also where that shows only inside, too large, or packed rarely.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check(archive.infolist(), name, bounds)
+            yield archive
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        raise InputError(f"{name}: is not a whole zip file ({error})") from error
+    except OSError as error:
+        raise InputError(f"{name}: cannot be unpacked ({error})") from error
+
+
+def _check(members: Sequence[zipfile.ZipInfo], name: str, bounds: Bounds) -> None:
+    if len(members) > bounds.members:
+        raise InputError(f"{name}: holds {len(members)} files, more than {bounds.members}")
+    if sum(member.file_size for member in members) > bounds.bytes:
+        raise InputError(f"{name}: unpacks to more than {bounds.bytes / 1e9:.0f} GB")
     for member in members:
         size, packed = member.file_size, member.compress_size
-        if size > HARMLESS_BYTES and size > MAX_RATIO * packed:
-            raise InputError(f"{path}: {member.filename!r} is packed too well to be true")
-    return Listing({one.filename: partial(archive.open, one.filename) for one in members})
+        if size > HARMLESS_BYTES and size > bounds.ratio * packed:
+            raise InputError(f"{name}: {member.filename!r} is packed too well to be true")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise InputError(f"{name}: is packed in a rare way; make a plain zip of it")
+
+
+def of_zip(archive: zipfile.ZipFile, path: Path) -> Listing:
+    """Return the members of an archive; raises `InputError`."""
+    names = archive.namelist()
+    if len(set(names)) != len(names):
+        raise InputError(f"{path}: holds two files of one name")
+    return Listing({one: partial(archive.open, one) for one in names})
 
 
 def of_folder(path: Path) -> Listing:
     """Return the plain files of a folder; links are not followed out of it."""
     real = path.resolve()
     openers: dict[str, Callable[[], IO[bytes]]] = {}
-    for found in itertools.islice(path.rglob("*"), MAX_MEMBERS):
+    for found in itertools.islice(path.rglob("*"), EXPORT.members):
         if stat.S_ISREG(found.lstat().st_mode) and found.resolve().is_relative_to(real):
             openers[found.relative_to(path).as_posix()] = _opener(found)
     return Listing(openers)

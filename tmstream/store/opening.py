@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from ..core.errors import StoreError
@@ -90,6 +90,9 @@ def _checked(path: Path, notices: list[str], *, writable: bool, create: bool) ->
             if version:
                 backups.make(db, path, why="before-update")
             schema.migrate(db, version)
+        with suppress(sqlite3.OperationalError):  # on a full disk it is slower, and opens
+            for index in schema.INDEXES if writable else ():
+                db.execute(index)
         check_living(db, path)
     return Access(path, mode, notices)
 

@@ -123,11 +123,11 @@ def _set_alive(db: sqlite3.Connection, rows: list[int], alive: int) -> None:
 
 
 def _set_label(db: sqlite3.Connection, rows: list[int], label: str) -> None:
-    crc = ROW.replace("label", "?1")
+    crc = ROW.replace("label", ":label")
     db.execute(
-        f"UPDATE example SET label = ?1, crc = row_crc({crc}) "  # noqa: S608
-        "WHERE seq IN (SELECT value FROM json_each(?2))",
-        (label, numbers(rows)),
+        f"UPDATE example SET label = :label, crc = row_crc({crc}) "  # noqa: S608
+        "WHERE seq IN (SELECT value FROM json_each(:rows))",
+        {"label": label, "rows": numbers(rows)},
     )
 
 

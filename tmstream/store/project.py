@@ -6,11 +6,11 @@ after a restart; what was damaged is reported, never loaded.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,10 @@ class Project:
         """Finish what was begun, and leave one plain file."""
         self._database.close()
 
+    def heed_lock(self) -> None:
+        """Refuse every change here, from now on, while teaching is locked (`Locked`)."""
+        self._database.heeds_lock = True
+
     # Reading
 
     def examples(self, space: str | None = None, label: str | None = None) -> list[Example]:
@@ -118,6 +122,10 @@ class Project:
         """Return what was heard or seen with the example of this id, or None."""
         return self._database.read(lambda db: rows.read_clip(db, example))
 
+    def step(self) -> int:
+        """Return the number of the step that the project stands at."""
+        return self._database.read(lambda db: values.state(db, "head"))
+
     def snapshots(self) -> list[SnapshotInfo]:
         """Return the named states, oldest first."""
         query = "SELECT name, created_us FROM snapshot ORDER BY op, created_us, name"
@@ -125,25 +133,19 @@ class Project:
 
     def info(self) -> dict[str, Any]:
         """Return path, version, counts and sizes as plain data."""
-        found = self._database.read(counts, slow=True)
-        size = self.path.stat().st_size if self.path.exists() else 0
         return {
             "path": str(self.path),
             "created": self.created,
             "read_only": self.read_only,
-            "bytes": size,
-            **found,
-            "settings": self.settings(),
-            "backups": [str(backup) for backup in backups.kept(self.path)],
-            "notices": list(self.notices),
+            **self._database.read(lambda db: counts(db, self.path), slow=True),
+            "notices": self.notices,
         }
 
     def subscribe(self, callback: Callable[[Change], None]) -> Callable[[], None]:
         """Have ``callback`` told of every change, by the writer's thread, before the call returns.
 
-        Returns what ends that, once. A change made by another process arrives as
-        ``Change(reload=True)`` with all settings. A callback may read the project but not change
-        it.
+        Returns what ends that, once. A change by another process arrives as ``Change(reload=True)``
+        with all settings. A callback may read the project but not change it.
         """
         return self._database.subscribe(callback)
 
@@ -155,20 +157,22 @@ class Project:
         *,
         batch: str = "",
         settings: Mapping[str, Any] | None = None,
+        since: int | None = None,
     ) -> list[str]:
         """Store examples as one step; returns their ids once they are durable.
 
-        Steps of one ``batch`` that follow each other are undone together. ``settings`` (texts) are
-        kept with the examples, and undone with them. Variants of an example that was deleted,
-        erased or moved to another label meanwhile are left out, and have no id among the answer.
+        Steps of one ``batch`` that follow each other are undone together, with ``settings`` (texts)
+        kept beside them. Variants have no id among the answer, and are left out, when their parent
+        was deleted, erased or moved to another label meanwhile, or has some of an earlier call.
 
         Raises:
-            InputError: a vector is not finite, or has not its space's dimension.
+            InputError: a vector is not finite, or has not its space's dimension; or the step
+                ``since``, or what was done of ``batch``, was undone.
             StoreError: the disk is (nearly) full, or the project may only be read.
         """
         ready = self._ready(examples)
         return self._database.change(
-            lambda db: changes.add(db, ready, batch=batch, settings=settings)
+            lambda db: changes.add(db, ready, batch=batch, settings=settings, since=since)
         )
 
     def bring_in(self, examples: Sequence[NewExample], *, batch: str = "") -> list[str]:
@@ -210,7 +214,8 @@ class Project:
 
     def undo(self, *, batch: str = "") -> str:
         """Take back the last step (of ``batch``); returns what it did. `InputError`: none is."""
-        return self._database.change(lambda db: journal.undo(db, batch))
+        # What was begun before a lock may go, so that nothing half done stays.
+        return self._database.change(lambda db: journal.undo(db, batch), in_show=bool(batch))
 
     def redo(self) -> str:
         """Do again what was undone last; returns what it does. `InputError` when there is none."""
@@ -266,20 +271,15 @@ class Project:
         if not self.read_only:
             self._database.change(work)
 
-    def copy_to(self, path: Path) -> None:
-        """Write a complete copy as one plain file, while the project is in use.
+    def copy_to(self, path: Path, progress: backups.Progress = backups.unwatched) -> None:
+        """Write a complete copy as one plain file, while the project is in use (see `backups`).
 
         Raises:
             StoreError: the file exists already, or cannot be written.
         """
         path = Path(path).absolute()
-        if path.exists():
-            raise StoreError(f"{path}: exists already; choose another name")
-        with schema.explained(path), contextlib.closing(self._database.connect()) as db:
-            try:
-                backups.copy(db, path)
-            except OSError as error:
-                raise StoreError(f"{path}: cannot be written ({error})") from error
+        with backups.fresh(path), schema.explained(path), closing(self._database.connect()) as db:
+            backups.copy(db, path, progress)
 
     def _ready(self, examples: Sequence[NewExample]) -> list[NewExample]:
         """Return ``examples`` fit to be stored; `StoreError` when the disk has no room for them."""

@@ -20,6 +20,8 @@ MAX_TEXT = 500  #: characters of a label, person, take, source or group
 MAX_DIMENSION = 65_536
 MAX_CLIP_BYTES = 4 * 2**20  #: about 40 s of 16 kHz speech as FLAC
 
+YEAR_3000_US = 32_503_680_000 * 10**6
+
 #: Nothing is recorded or taught with less room on the disk; predicting goes on.
 MIN_FREE_BYTES = 200 * 10**6
 
@@ -133,9 +135,11 @@ def checked(example: NewExample) -> NewExample:
         raise InputError(f"a clip is one of {', '.join(MEDIA_TYPES)}, not {clip.media_type!r}")
     if clip is not None and not 0 < len(clip.data) <= MAX_CLIP_BYTES:
         raise InputError(f"a clip has 1 to {MAX_CLIP_BYTES} bytes, not {len(clip.data)}")
-    for name in ("t_us", "end_us", "created_us"):
+    for name in ("t_us", "end_us"):
         if not -(2**63) <= getattr(example, name) < 2**63:
             raise InputError(f"{name} is out of range")
+    if not 0 <= example.created_us < YEAR_3000_US:
+        raise InputError("created_us is no time between 1970 and 3000")
     return msgspec.structs.replace(
         example,
         label=checked_text(example.label, "label"),

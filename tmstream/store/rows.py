@@ -108,28 +108,33 @@ def made_from(db: sqlite3.Connection, seqs: Iterable[int], *, hidden: bool = Fal
         found |= more
 
 
-def with_their_parents(
+def without_needless(
     db: sqlite3.Connection, examples: Sequence[NewExample]
 ) -> Sequence[NewExample]:
-    """Return ``examples`` without variants whose parent is not here (any more), or was moved.
+    """Return ``examples`` without variants whose parent is gone, was moved, or has some already.
 
-    A parent comes before its variants. Making them takes minutes: what was deleted or erased
-    meanwhile must not come back by them.
+    A parent comes before its variants, and all of them at once. Making them takes minutes: what was
+    deleted or erased meanwhile must not come back by them, and others may make them as well.
     """
-    kept: dict[str, str] = {}  # id to label
+    wanted: dict[str, str | None] = {}  # parent to label
     found = []
     for one in examples:
-        if one.augmented_from is not None and one.label != (
-            kept.get(one.augmented_from) or _living_label(db, one.augmented_from)
-        ):
-            continue
+        parent = one.augmented_from
+        if parent is not None:
+            if parent not in wanted:
+                wanted[parent] = _label_to_vary(db, parent)
+            if wanted[parent] != one.label:
+                continue
         found.append(one)
-        kept[one.id or ""] = one.label
+        wanted[one.id or ""] = one.label
     return found
 
 
-def _living_label(db: sqlite3.Connection, example: str) -> str | None:
-    query = "SELECT label FROM example WHERE id = ? AND alive = 1"
+def _label_to_vary(db: sqlite3.Connection, example: str) -> str | None:
+    query = (
+        "SELECT label FROM example e WHERE id = ? AND alive = 1 AND NOT EXISTS "
+        "(SELECT 1 FROM example v WHERE v.augmented_from = e.id AND v.alive = 1)"
+    )
     row = db.execute(query, (example,)).fetchone()
     return row[0] if row else None
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..core.words import counted
+
 PAST = {
     "add": "added",
     "import": "imported",
@@ -18,11 +20,6 @@ def quoted(text: str) -> str:
     return f'"{text}"'
 
 
-def many(count: int) -> str:
-    """Return a number of examples."""
-    return "1 example" if count == 1 else f"{count} examples"
-
-
 def listed(labels: Iterable[str]) -> str:
     """Return the first three of ``labels``, sorted and quoted."""
     found = sorted(set(labels))
@@ -31,4 +28,4 @@ def listed(labels: Iterable[str]) -> str:
 
 def taught(verb: str, count: int, labels: Iterable[str]) -> str:
     """Return what a step, or several, brought in."""
-    return f"{PAST[verb]} {many(count)} of {listed(labels)}"
+    return f"{PAST[verb]} {counted(count, 'example')} of {listed(labels)}"

@@ -6,14 +6,16 @@ import asyncio
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
-from tmstream.backends.landmarker import Landmarker
+from tmstream.backends.landmarker import Landmarker, Task
 from tmstream.backends.models import find_model
 from tmstream.capture.video_file import VideoFile
 from tmstream.capture.walker import MOVES, body_points, drawing
@@ -39,10 +41,15 @@ import numpy as np
 import mediapipe
 from mediapipe.tasks.python import vision
 from mediapipe.tasks.python.core.base_options import BaseOptions
-graph = vision.PoseLandmarker.create_from_options(vision.PoseLandmarkerOptions(
-    base_options=BaseOptions(model_asset_path=sys.argv[1]),
-    running_mode=vision.RunningMode.VIDEO, min_pose_detection_confidence=0.7))
-frames = np.load(sys.argv[2])
+model, stored, kind, detection = sys.argv[1:]
+options = {
+    "base_options": BaseOptions(model_asset_path=model),
+    "running_mode": vision.RunningMode.VIDEO,
+    f"min_{kind.lower()}_detection_confidence": float(detection),
+}
+graph = getattr(vision, f"{kind}Landmarker").create_from_options(
+    getattr(vision, f"{kind}LandmarkerOptions")(**options))
+frames = np.load(stored)
 busy, ms = threading.Event(), 0
 def spin():
     while True:
@@ -99,64 +106,61 @@ def ours(landmarker: Landmarker, pictures: list[np.ndarray], busy: bool) -> list
     return took
 
 
-def beside_bare(pictures: list[np.ndarray]) -> Iterator[Row]:
-    """Alternate blocks of frames between the two, quiet and busy."""
-    model = find_model("body").path
-    stored = Path(os.environ.get("TMPDIR", "/tmp")) / f"tmstream-bench-{os.getpid()}.npy"
+Times: TypeAlias = dict[tuple[str, bool], list[float]]  #: (whose, beside a busy thread): seconds
+
+
+def beside_bare(
+    task: Task, kind: str, detection: float, pictures: list[np.ndarray], loads: tuple[bool, ...]
+) -> Times:
+    """Alternate blocks of frames between the two, under each of the loads (busy or not)."""
+    model = find_model(task).path
+    stored = Path(tempfile.gettempdir()) / f"tmstream-bench-{os.getpid()}.npy"
     np.save(stored, np.stack(pictures))
-    peer = subprocess.Popen(
-        [sys.executable, "-c", BARE, str(model), str(stored)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert peer.stdin is not None
-    assert peer.stdout is not None
-    took: dict[tuple[str, bool], list[float]] = {}
-    with Landmarker("body", model, detection=0.7) as landmarker:
+    took: Times = {}
+    with (
+        subprocess.Popen(
+            [sys.executable, "-c", BARE, str(model), str(stored), kind, str(detection)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        ) as peer,
+        Landmarker(task, model, detection=detection) as landmarker,
+    ):  # fmt: skip
+        asked, said = peer.stdin, peer.stdout
+        assert asked is not None
+        assert said is not None
         for block in range(BLOCKS + 1):
-            for busy in (False, True):
+            for busy in loads:
                 mine = ours(landmarker, pictures, busy)
-                peer.stdin.write("busy\n" if busy else "quiet\n")
-                peer.stdin.flush()
-                theirs = [float(one) for one in peer.stdout.readline().split()]
+                print("busy" if busy else "quiet", file=asked, flush=True)
+                theirs = [float(one) for one in said.readline().split()]
                 if block:  # the first warms up
                     took.setdefault(("ours", busy), []).extend(mine)
                     took.setdefault(("bare", busy), []).extend(theirs)
-    peer.stdin.close()
-    peer.wait()
-    peer.stdout.close()
+        asked.close()
     stored.unlink()
+    return took
+
+
+def landmarks(pictures: list[np.ndarray]) -> Iterator[Row]:
+    """Yield what a frame costs beside bare MediaPipe, and the body's beside a busy thread."""
+
+    def row(what: str, mine: float, beside: float, goal: float, than: str) -> Row:
+        ratio = mine / beside
+        return Row(what, us(mine), us(beside), ratio, f"<= {goal:g}x{than}", ratio <= goal)
+
+    took = beside_bare("body", "Pose", 0.7, pictures, (False, True))
     half = {key: float(np.median(values)) for key, values in took.items()}
-    late = {key: float(np.percentile(values, 99)) for key, values in took.items()}
-    ratio = half["ours", False] / half["bare", False]
-    yield Row(
-        "body landmarks, a frame (bare detect_for_video)",
-        us(half["ours", False]),
-        us(half["bare", False]),
-        ratio,
-        "<= 1.05x bare",
-        ratio <= 1.05,
+    late = float(np.percentile(took["ours", True], 99))
+    calm, busy = half["ours", False], half["ours", True]
+    bare = " bare"
+    yield row(
+        "body landmarks, a frame (bare detect_for_video)", calm, half["bare", False], 1.05, bare
     )
-    ratio = half["ours", True] / half["bare", True]
-    yield Row(
-        "the same beside a busy Python thread",
-        us(half["ours", True]),
-        us(half["bare", True]),
-        ratio,
-        "<= 1x bare",
-        ratio <= 1,
-    )
-    ratio = late["ours", True] / half["ours", True]
-    yield Row(
-        "p99 / p50 beside a busy Python thread",
-        us(late["ours", True]),
-        us(half["ours", True]),
-        ratio,
-        "<= 1.5x",
-        ratio <= 1.5,
-    )
+    yield row("the same beside a busy Python thread", busy, half["bare", True], 1, bare)
+    yield row("p99 / p50 beside a busy Python thread", late, busy, 1.5, "")
+    for task, kind, what in (("hands", "Hand", "hand"), ("face", "Face", "face")):
+        took = beside_bare(task, kind, 0.5, pictures, (False,))
+        mine, theirs = (float(np.median(took[whose, False])) for whose in ("ours", "bare"))
+        yield row(f"{what} landmarks, a frame", mine, theirs, 1.05, bare)
 
 
 def at_once(pictures: list[np.ndarray]) -> Iterator[Row]:
@@ -264,6 +268,6 @@ def vectors(pictures: list[np.ndarray]) -> Iterator[Row]:
 def rows() -> Iterator[Row]:
     """Yield what, ours, peer, ratio, goal, met."""
     pictures = frames()
-    yield from beside_bare(pictures)
+    yield from landmarks(pictures)
     yield from vectors(pictures)
     yield from at_once(pictures)

@@ -60,7 +60,9 @@ def _types(kinds: tuple[type, ...]) -> str:
 
 def _hint(hint: object) -> str:
     text = hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)
-    return text.replace("typing.", "").replace("|", "or").replace("NoneType", "None")
+    for name, short in (("tmstream.core.messages.", ""), ("typing.", ""), ("|", "or")):
+        text = text.replace(name, short)
+    return text.replace("NoneType", "None")
 
 
 def _default(field: dataclasses.Field[object]) -> str:
@@ -90,12 +92,7 @@ def messages_page() -> str:
             ]
             page += _fields(struct)
     page += ["", "## Parts"]
-    for struct in (
-        messages.ResultPart,
-        messages.LatencyPart,
-        messages.ProjectPart,
-        messages.NodeStatusPart,
-    ):
+    for struct in _parts(messages.ServerMessage):
         page += [
             "",
             f"### {struct.__name__}",
@@ -106,15 +103,34 @@ def messages_page() -> str:
     return "\n".join(page) + "\n"
 
 
+def _parts(union: object) -> list[type[msgspec.Struct]]:
+    """Return what messages are made of, in the order in which they name it."""
+    found: dict[type[msgspec.Struct], None] = {}
+
+    def look(hint: object) -> None:
+        for one in typing.get_args(hint):
+            look(one)
+        if isinstance(hint, type) and issubclass(hint, msgspec.Struct) and hint not in found:
+            found[hint] = None
+            for field in typing.get_type_hints(hint).values():
+                look(field)
+
+    for message in typing.get_args(union):
+        for field in typing.get_type_hints(message).values():
+            look(field)
+    return list(found)
+
+
 def _fields(struct: type[msgspec.Struct]) -> list[str]:
     hints = typing.get_type_hints(struct)
     fields = msgspec.structs.fields(struct)
     if not fields:
         return []
-    lines = ["", "| field | type | |", "|---|---|---|"]
+    lines = ["", "| field | type | default |", "|---|---|---|"]
     for field in fields:
-        optional = "" if field.required else "optional"
-        lines.append(f"| `{field.name}` | {_hint(hints[field.name])} | {optional} |")
+        given = field.default if field.default is not msgspec.NODEFAULT else field.default_factory
+        default = "" if field.required else f"`{given() if callable(given) else given!r}`"
+        lines.append(f"| `{field.name}` | {_hint(hints[field.name])} | {default} |")
     return lines
 
 

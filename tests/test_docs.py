@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,20 @@ def test_commands_in_the_docs_exist(page: Path) -> None:
     for block in re.findall(r"```(?:sh|bash|)\n(.*?)```", page.read_text("utf-8"), re.S):
         for command in re.findall(r"^\s*(?:\.venv/bin/)?tmstream ([a-z-]+)", block, re.M):
             assert command in known, f"{page.name}: tmstream {command}"
+
+
+def test_the_node_of_ones_own_runs_as_it_is_written() -> None:
+    import numpy as np
+
+    from tmstream.core.packet import Audio, Packet
+    from tmstream.testing import feed
+
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    (source,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    made: dict[str, Any] = {}
+    exec(source, made)
+    (out,) = feed(made["Louder"](gain=3.0), Packet(0, Audio(np.ones(4, np.float32), 16000)))
+    assert out.data.samples.tolist() == [3.0] * 4
 
 
 def test_every_docs_page_can_be_found_from_the_readme() -> None:

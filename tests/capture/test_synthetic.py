@@ -62,7 +62,14 @@ def test_silence_is_the_room_alone() -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    [{"sounds": []}, {"every_s": 0.1}, {"noise_db": 3}, {"seconds": 0.0}, {"rate_hz": 3}],
+    [
+        {"sounds": []},
+        {"every_s": 0.1},
+        {"noise_db": 3},
+        {"seed": -1},
+        {"seconds": 0.0},
+        {"rate_hz": 3},
+    ],
 )
 def test_a_parameter_out_of_range_is_named(bad: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(bad))):

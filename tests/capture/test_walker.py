@@ -56,7 +56,16 @@ def test_it_can_be_drawn():
 
 
 @pytest.mark.parametrize(
-    "params", [{"moves": []}, {"speed": 0}, {"size": 2}, {"people": 0}, {"fps": 0}, {"seconds": 0}]
+    "params",
+    [
+        {"moves": []},
+        {"speed": 0},
+        {"size": 2},
+        {"people": 0},
+        {"fps": 0},
+        {"seconds": 0},
+        {"seed": -1},
+    ],
 )
 def test_wrong_parameters_are_named(params):
     with pytest.raises(ValueError, match=next(iter(params))):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tmstream.core.packet import Absent, Event, Gap, Packet, Result, Scores
 from tmstream.decide.events import Events
 from tmstream.testing import feed
 
-from .answers import MS, sound, told
+from .answers import MS, frame, sound, told
 
 
 def test_a_clap_triggers_early_enters_and_leaves_with_its_final_answer() -> None:
@@ -167,6 +169,51 @@ def test_a_gap_within_a_sound_does_not_trigger_it_twice() -> None:
         sound(0, 900, "final", 1, "hum"),
     )
     assert [kind for kind, *_ in heard] == ["trigger", "enter", "leave", "enter", "leave"]
+
+
+def test_a_gap_of_the_camera_ends_no_sound() -> None:
+    def heard_by_mic(phase: str, end_ms: int) -> Packet[Scores]:
+        one = sound(0, end_ms, phase, 1, "hum")
+        return one.with_data(replace(one.data, source="mic"))
+
+    def seen_by_cam(end_ms: int) -> Packet[Scores]:
+        one = frame(end_ms, wave=0.9)
+        return one.with_data(replace(one.data, source="cam"))
+
+    heard = told(
+        Events(),
+        heard_by_mic("early", 250),
+        seen_by_cam(260),
+        Packet(300 * MS, Gap("cable out", "cam")),
+        heard_by_mic("steady", 400),
+        seen_by_cam(500),
+        heard_by_mic("final", 600),
+    )
+    assert [(kind, label) for kind, label, *_ in heard] == [
+        ("trigger", "hum"), ("enter", "hum"), ("enter", "wave"), ("leave", "wave"),
+        ("enter", "wave"), ("leave", "hum"),
+    ]  # fmt: skip
+
+
+def test_two_microphones_count_their_sounds_each_for_itself() -> None:
+    def near(mic: str, *told: Any) -> Packet[Scores]:
+        one = sound(*told)
+        return one.with_data(replace(one.data, source=mic))
+
+    heard = told(
+        Events(),
+        near("a", 0, 250, "early", 1, "hum"),
+        near("b", 100, 350, "early", 1, "clap"),
+        Packet(360 * MS, Absent("audio", "silence", 360 * MS, source="c")),
+        near("b", 100, 400, "final", 1, "clap"),
+        Packet(500 * MS, Absent("audio", "silence", 600 * MS, source="b")),
+        near("a", 0, 700, "final", 1, "hum"),
+    )
+    assert heard == [
+        ("trigger", "hum", 250, 0), ("enter", "hum", 250, 0),
+        ("trigger", "clap", 350, 100), ("enter", "clap", 350, 100), ("leave", "clap", 400, 100),
+        ("leave", "hum", 700, 0),
+    ]  # fmt: skip
 
 
 def test_a_final_answer_that_is_split_between_labels_triggers_nothing() -> None:

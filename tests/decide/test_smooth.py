@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tmstream.core.packet import Absent, Gap, Packet, Result, Scores
-from tmstream.decide._streams import concerns
+from tmstream.decide._streams import Stream, concerns
 from tmstream.decide.smooth import Smooth
 from tmstream.testing import feed
 
@@ -33,13 +33,22 @@ def answer(
     if label is None:
         return Packet(
             end_us,
-            Scores(None, 0.0, "too_far", results, end_us, subject=subject, spaces=("body.upper",)),
+            Scores(
+                None,
+                0.0,
+                "too_far",
+                results,
+                end_us,
+                subject=subject,
+                spaces=("body.upper",),
+                source="cam",
+            ),
         )
     return Packet(
         end_us,
         Scores(
             label, confidence, None, results, end_us,
-            subject=subject, spaces=("body.upper",), phase=phase,
+            subject=subject, spaces=("body.upper",), phase=phase, source="cam",
         ),
     )  # fmt: skip
 
@@ -92,6 +101,7 @@ def test_an_absence_of_another_space_or_person_changes_nothing() -> None:
     for other in (
         Absent("audio", "silence", 100_000),
         Absent("body", "no_person", 100_000, subject="2"),
+        Absent("body", "no_person", 100_000, source="another camera"),
     ):
         assert [type(one.data) for one in feed(node, Packet(100_000, other))] == [Absent]
 
@@ -101,7 +111,9 @@ def test_people_are_smoothed_apart_and_a_gap_forgets() -> None:
     feed(node, answer(0, "a", subject="1"))
     fresh = feed(node, answer(10_000, "b", subject="2"))[0]
     assert confidence_of(fresh, "b") == 1.0
-    feed(node, Packet(20_000, Gap("late")))
+    feed(node, Packet(20_000, Gap("late", "mic")))  # these are of the camera
+    assert confidence_of(feed(node, answer(25_000, "b", subject="1"))[0], "b") < 1.0
+    feed(node, Packet(26_000, Gap("late")))
     assert confidence_of(feed(node, answer(30_000, "b", subject="1"))[0], "b") == 1.0
 
 
@@ -115,7 +127,9 @@ def test_a_deleted_label_is_not_believed_any_longer() -> None:
 def test_an_answer_that_was_not_even_looked_at_deletes_no_label() -> None:
     node = Smooth(tau_s=0.2)
     feed(node, answer(0, "a"))
-    bad = Scores(None, 0.0, "not_finite", (), 33_000, subject="1", spaces=("body.upper",))
+    bad = Scores(
+        None, 0.0, "not_finite", (), 33_000, subject="1", spaces=("body.upper",), source="cam"
+    )
     made = feed(node, Packet(33_000, bad))[0]
     assert made.data.label == "a"
     assert confidence_of(made, "a") == pytest.approx(math.exp(-0.033 / 0.2))
@@ -178,6 +192,7 @@ def test_who_stays_longer_than_five_seconds_is_not_forgotten() -> None:
 
 def test_an_absence_of_somebody_concerns_an_answer_that_names_no_space() -> None:
     gone = Absent("body", "no_person", 0, "1")
-    assert concerns(gone, "1", ())
-    assert not concerns(gone, "2", ())
-    assert not concerns(Absent("body", "no_person", 0), "1", ())
+    one, two = Stream("head", "1", None, "cam"), Stream("head", "2", None, "cam")
+    assert concerns(gone, one, ())
+    assert not concerns(gone, two, ())
+    assert not concerns(Absent("body", "no_person", 0), one, ())

@@ -108,8 +108,22 @@ def test_what_is_cut_off_is_information(scripted):
 def test_focus_follows_the_nearest_and_does_not_flutter(scripted):
     script = [[body(0.3, s), body(0.7, 0.6)] for s in (0.7, 0.58, 0.62, 0.55, 0.4)]
     scripted(script)
-    made = kinds(feed(opened(BodyLandmarks(people=2, focus="nearest")), *frames(5)), Landmarks)
-    assert [one.subject for one in made] == ["p1"] * 4 + ["p2"]
+    made = feed(opened(BodyLandmarks(people=2, focus="nearest")), *frames(5))
+    assert [one.subject for one in kinds(made, Landmarks)] == ["p1"] * 4 + ["p2"]
+    check_order(made)
+    # Whoever lost the focus is nobody to those who listen, though still seen.
+    assert [(p.t_us // FRAME_US, p.data.subject) for p in made if isinstance(p.data, Absent)] == [
+        (4, "p1")
+    ]
+
+
+def test_when_only_the_nearest_is_wanted_from_now_on_the_others_are_passed_over(scripted):
+    scripted([[body(0.3), body(0.7, 0.6)]] * 3)
+    node = opened(BodyLandmarks(people=2))
+    feed(node, *frames(1))
+    node.focus = "nearest"  # as `set` does
+    gone = kinds(feed(node, *frames(2, start=1)), Absent)
+    assert [one.subject for one in gone] == ["p2", "p2"]
 
 
 def test_a_zone_is_seen_alone_and_given_in_the_whole_picture(scripted, monkeypatch):

@@ -67,7 +67,7 @@ def test_a_gap_starts_anew_and_what_is_no_number_is_not_shown(fault: float) -> N
     assert all(p.data.level_db < 0.0 for p in made)
 
 
-@pytest.mark.parametrize("bad", [{"bands": 0}, {"hz": 0}, {"low_hz": 9000.0}])
+@pytest.mark.parametrize("bad", [{"bands": 0}, {"hz": 0}, {"low_hz": 9000.0}, {"least_db": 1.0}])
 def test_a_parameter_out_of_range_is_named(bad: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(bad))):
         Spectrum(**bad)  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ from tmstream.core.packet import (
     Scores,
     Status,
 )
-from tmstream.server.encode import dump, encode, encode_status
+from tmstream.server.encode import dump, encode, encode_status, simulated
 from tmstream.server.schema import message_schema
 
 LEDGER = Ledger(captured_us=1_020_000, embedded_us=1_030_000, scored_us=1_031_500)
@@ -66,10 +66,19 @@ def test_a_prediction_carries_its_ledger() -> None:
     }  # fmt: skip
 
 
-def test_the_parts_of_the_ledger_never_exceed_the_whole() -> None:
-    latency = sent(scores())["latency"]
+@pytest.mark.parametrize(
+    "ledger",
+    [
+        LEDGER,
+        Ledger(990_000, 1_060_000, 1_061_000),  # of a file: handed over at its first sample
+        Ledger(990_000, 995_000, 1_049_000),
+        Ledger(990_000, 995_000, 996_000),
+    ],
+)
+def test_the_parts_of_the_ledger_never_exceed_the_whole(ledger: Ledger) -> None:
+    latency = sent(scores(), ledger=ledger)["latency"]
     parts = latency["capture_us"] + latency["embed_us"] + latency["head_us"]
-    assert parts <= latency["total_us"] <= latency["onset_us"]
+    assert 0 <= parts <= latency["total_us"] <= latency["onset_us"]
 
 
 def test_without_a_ledger_the_total_is_still_told() -> None:
@@ -156,3 +165,8 @@ def test_the_schema_knows_every_message() -> None:
     structs = (*typing.get_args(m.ServerMessage), *typing.get_args(m.ClientMessage))
     assert tags == {struct.__struct_config__.tag for struct in structs}
     json.dumps(schema)
+
+
+def test_a_simulated_label_is_written_as_a_taught_one_would_be() -> None:
+    event = simulated(m.Simulate(id=1, label="cafe\u0301"), 5)
+    assert event.label == json.loads(event.data)["label"] == "caf\u00e9"

@@ -64,6 +64,7 @@ def test_a_command_is_read() -> None:
         ('{"type": "subscribe", "id": 7, "streams": "all"}', 7, "bad_message"),
         ('{"type": "subscribe", "id": 7, "streams": [], "max_rate_hz": NaN}', None, "bad_message"),
         ('{"id": 7}', 7, "bad_message"),
+        ('{"type": 5, "id": 7}', 7, "bad_message"),
         ("[" * 5000, None, "bad_message"),
         ('{"type": "ping", "id": ' + "9" * 5000 + "}", None, "bad_message"),
         ('{"type": "undo", "id": 7}', 7, "not_allowed"),
@@ -309,6 +310,20 @@ def test_what_waited_for_its_time_does_not_come_after_something_newer() -> None:
     assert offer(one, "prediction", b"waits", "key", now_s=0.05) is None
     assert offer(one, "prediction", b"newer", "key", now_s=0.1) == b"newer"
     assert one.release(1.0) == []
+
+
+def test_who_has_chosen_otherwise_is_not_told_what_waited_for_its_time() -> None:
+    def told(*streams: str, **fields: Any) -> list[bytes]:
+        one = session()
+        choose(one, "prediction", max_rate_hz=10.0)
+        assert offer(one, "prediction", b"now", "key", "a", now_s=0.0) == b"now"
+        assert offer(one, "prediction", b"waits", "key", "a", now_s=0.05) is None
+        choose(one, *streams, **fields)
+        return one.release(1.0)
+
+    assert told("event") == []
+    assert told("prediction", labels=["b"]) == []
+    assert told("prediction", "event") == [b"waits"]
 
 
 def test_who_chooses_other_labels_hears_no_end_of_the_former() -> None:

@@ -156,6 +156,8 @@ class Microphone:
         if not _inside.acquire(timeout=OPEN_S):
             raise DeviceError(f"{self._name}: the attempt to open it before this one still hangs")
         try:
+            if self._given_up:
+                return
             stream = self._opened(latency)
             with self._settling:
                 if not self._given_up:

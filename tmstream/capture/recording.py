@@ -56,7 +56,13 @@ class Recording:
                     due_us = start_us + round(last.t_us / self.speed)
                     await asyncio.sleep(max(0, due_us - wall.now_us()) / 1e6)
             last = packet
-        # The engine tells the end itself.
-        if last is not None and not (isinstance(last.data, Gap) and last.data.reason == "end"):
+            if isinstance(packet.data, Gap) and packet.data.source == self.of:
+                last = packet.with_data(Gap(packet.data.reason))  # the engine names us instead
+        # The engine tells our own end itself.
+        if last is not None and not _is_our_end(last.data):
             yield last
         self._services.notice("; ".join(store.notices) or None)
+
+
+def _is_our_end(data: Any) -> bool:
+    return isinstance(data, Gap) and data.reason == "end" and not data.source

@@ -51,6 +51,8 @@ class Synthetic:
             raise ValueError("every_s must lie between 1 and 60 seconds")
         if not -120.0 <= self.noise_db <= -10.0:
             raise ValueError("noise_db must lie between -120 and -10")
+        if self.seed < 0:
+            raise ValueError("seed must not be negative")
         if self.seconds is not None and not self.seconds > 0:
             raise ValueError("seconds must be positive")
         if not 8000 <= self.rate_hz <= 48000:

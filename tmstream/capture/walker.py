@@ -75,6 +75,8 @@ class Walker:
             raise ValueError("size must lie between 0.05 and 1.2")
         if not 1 <= self.people <= 8:
             raise ValueError("people must be 1 to 8")
+        if self.seed < 0:
+            raise ValueError("seed must not be negative")
         if self.seconds is not None and not self.seconds > 0:
             raise ValueError("seconds must be positive")
         if not 1 <= self.fps <= 120:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from ..core.packet import Absent, Event, Gap, Packet, Scores
+from ..core.packet import Absent, Event, Gap, Packet, Scores, same_source
 from ._streams import Stream, concerns, stream_of
 from .register import Register
 
@@ -54,7 +54,7 @@ class Events:
     the second ``enter`` and each one after it: enter, leave, enter is one cycle, unless it was cut
     off by a gap.
 
-    ``leave`` comes too when the source is lost (`Gap`), at once when a sound's space reports an
+    ``leave`` comes too when its source is lost (`Gap`), at once when a sound's space reports an
     absence, and when nothing was heard of somebody for 5 seconds; then all about that subject is
     forgotten. ``t_us`` of an event is the end of the evidence that decided it.
     """
@@ -84,7 +84,7 @@ class Events:
         """Yield the events that an answer, an absence or a gap brings about, in order."""
         data = packet.data
         if isinstance(data, Gap):
-            yield from self._interrupted(packet)
+            yield from self._interrupted(packet, data)
         elif isinstance(data, Absent):
             yield from self._lost(packet, data.end_us)
             yield from self._absent(packet, data)
@@ -163,10 +163,9 @@ class Events:
 
         (Early it was a clap, which this person can do; in the end a cough, which is nobody's.)
         """
-        alike = (stream.node, stream.space, line.take)
         for other, its in self._lines.items():
-            earlier = its.end_us < packet.data.end_us
-            if earlier and line.take is not None and (other.node, other.space, its.take) == alike:
+            alike = other._replace(subject=stream.subject) == stream and its.take == line.take
+            if alike and line.take is not None and its.end_us < packet.data.end_us:
                 line.triggered |= its.triggered
                 yield from self._all_left(packet, other, its)
 
@@ -230,13 +229,14 @@ class Events:
 
     # --- what ends without an answer -------------------------------------------------------------
 
-    def _interrupted(self, packet: Packet[Any]) -> Iterator[Packet[Event]]:
+    def _interrupted(self, packet: Packet[Any], gap: Gap) -> Iterator[Packet[Event]]:
         for stream, line in self._lines.items():
-            yield from self._all_left(packet, stream, line, whole=False)
+            if same_source(gap.source, stream.source):
+                yield from self._all_left(packet, stream, line, whole=False)
 
     def _absent(self, packet: Packet[Any], absent: Absent) -> Iterator[Packet[Event]]:
         for stream, line in self._lines.items():
-            if stream.space is not None and concerns(absent, stream.subject, line.spaces):
+            if stream.space is not None and concerns(absent, stream, line.spaces):
                 yield from self._all_left(packet, stream, line)
 
     def _lost(self, packet: Packet[Any], now_us: int) -> Iterator[Packet[Event]]:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from ..core.packet import Absent, Gap, Packet, Result, Scores
+from ..core.packet import Absent, Gap, Packet, Result, Scores, same_source
 from ._streams import Stream, concerns, stream_of
 
 #: A subject that has been absent as long as this is gone; its ids are never used again.
@@ -116,7 +116,9 @@ class Smooth:
         """Yield a steadier answer for each one about a frame, and one for each absence it meets."""
         data = packet.data
         if isinstance(data, Gap):
-            self._beliefs.clear()
+            cut = [key for key in self._beliefs if same_source(data.source, key.source)]
+            for stream in cut:
+                del self._beliefs[stream]
         elif isinstance(data, Absent):
             yield from self._miss(packet, data)
         elif data.phase == "frame":
@@ -135,9 +137,9 @@ class Smooth:
 
     def _miss(self, packet: Packet[Absent], absent: Absent) -> Iterable[Packet[Scores]]:
         self._forget(absent.end_us)
-        for belief in self._beliefs.values():
+        for stream, belief in self._beliefs.items():
             past_us = absent.end_us - belief.end_us
-            about = concerns(absent, belief.last.subject, belief.last.spaces)
+            about = concerns(absent, stream, belief.last.spaces)
             if about and past_us > 0:
                 weight = self._weight(past_us * self.absent_weight)
                 yield packet.with_data(belief.miss(absent, weight))

@@ -198,6 +198,7 @@ class Followed:
         self._smooth = smooth_hz, speed_hz
         self._filters: dict[str, OneEuro] = {}
         self._focus: str | None = None
+        self._given: set[str] = set()  # whose landmarks were given, as long as they are there
 
     def follow(
         self, t_us: int, found: Sequence[Found], aspect: float
@@ -208,6 +209,7 @@ class Followed:
         ids, departed = self._tracker.update(t_us, seen)
         for subject in departed:
             self._filters.pop(subject, None)
+            self._given.discard(subject)
         made = []
         for subject, one, (left, top, right, bottom) in zip(ids, found, boxes, strict=True):
             size = float(np.hypot(right - left, bottom - top))
@@ -227,9 +229,16 @@ class Followed:
         self._focus = focused[0]
         return [focused]
 
+    def passed_over(self, seen: Iterable[str], given: Iterable[str]) -> list[str]:
+        """Return who is seen and was given before, but is not among those ``given`` now."""
+        now = set(given)
+        self._given |= now
+        return [subject for subject in seen if subject in self._given - now]
+
     def clear(self) -> list[str]:
         """Forget everybody; return who departed."""
         self._filters.clear()
+        self._given.clear()
         self._focus = None
         return self._tracker.clear()
 

@@ -59,11 +59,13 @@ class Watching:
         meant = self._meant(sight.found, sight.aspect)
         everybody, departed = self._followed.follow(packet.t_us, meant, sight.aspect)
         yield from self._departed(packet, departed)
-        if self.focus == "nearest":
-            everybody = self._followed.nearest(everybody)
-        if not everybody:
+        given = self._followed.nearest(everybody) if self.focus == "nearest" else everybody
+        if not given:
             yield packet.with_data(Absent(self._space, why_nobody(sight.part), packet.t_us))
-        for subject, side, points, _ in everybody:
+        # Else what was entered for them would last until they had been away for five seconds.
+        for subject in self._followed.passed_over((e[0] for e in everybody), (g[0] for g in given)):
+            yield packet.with_data(Absent(self._space, "no_person", packet.t_us, subject))
+        for subject, side, points, _ in given:
             yield from self._arrived(packet, subject, points)
             yield packet.with_data(Landmarks(points, self._space, subject, sight.aspect, side))
 

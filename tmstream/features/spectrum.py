@@ -44,6 +44,8 @@ class Spectrum:
             raise ValueError("hz must lie between 0.5 and 100")
         if not 0 <= self.low_hz < self.high_hz:
             raise ValueError("low_hz must lie between 0 and high_hz")
+        if not -200.0 <= self.least_db <= 0.0:
+            raise ValueError("least_db must lie between -200 and 0")
 
     def process(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
         """Yield one frame for every ``1 / hz`` seconds that are complete."""

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from ..core.words import counted
 from .lesson import Lesson
 
 #: Two labels overlap when this share of their examples is taken for the other.
@@ -22,7 +23,10 @@ ENOUGH_TAKES = 5
 class Advice(msgspec.Struct, frozen=True):
     """One thing to do about a space: ``what`` is the matter, and the ``remedy``."""
 
-    kind: Literal["overlap", "few", "turned_away", "weak", "one_group", "gap", "empty"]
+    kind: Literal[
+        "empty", "one_label", "untested", "overlap", "few", "turned_away", "weak", "one_group",
+        "gap",
+    ]  # fmt: skip
     what: str
     remedy: str
     labels: list[str] = []  #: whom it concerns; the one to teach first
@@ -39,8 +43,8 @@ NOTHING = Advice("empty", "nothing was taught yet", "record a label, or `tmstrea
 def advise(lesson: Lesson, report: dict[str, Any], none: str) -> list[Advice]:
     """Return what to do, most useful first; ``none`` is what "none of the above" is called."""
     labels, matrix = list(lesson.labels), np.array(report["confusion"]["matrix"])
-    found = list(_overlaps(labels, matrix))
-    overlapping = {label for one in found for label in one.labels}
+    found = [*_of_all(labels, report), *_overlaps(labels, matrix)]
+    overlapping = {label for one in found if one.kind == "overlap" for label in one.labels}
     np.fill_diagonal(matrix, -1)
     mostly = [[*labels, none][at] for at in matrix.argmax(axis=1)]
     for (label, one), other in zip(report["labels"].items(), mostly, strict=True):
@@ -49,11 +53,25 @@ def advise(lesson: Lesson, report: dict[str, Any], none: str) -> list[Advice]:
     return [msgspec.structs.replace(one, space=lesson.space) for one in found]
 
 
+def _of_all(labels: list[str], report: dict[str, Any]) -> Iterator[Advice]:
+    """Yield what makes the judgement say little, or nothing."""
+    if len(labels) == 1:
+        yield Advice(
+            "one_label", f"{labels[0]} is the only label",
+            "teach another: so far there is nothing to take it for", labels,
+        )  # fmt: skip
+    if not report["tested"]:
+        yield Advice(
+            "untested", "no take could be held out to be asked about",
+            "teach every label at least twice",
+        )  # fmt: skip
+
+
 def _of_label(label: str, one: dict[str, Any], mostly: str, *, overlaps: bool) -> Iterator[Advice]:
     """Yield what one label lacks most: takes, to be accepted, or to be told from others."""
     if one["takes"] < ENOUGH_TAKES:
         yield Advice(
-            "few", f"{label} has {one['takes']} take{'s' * (one['takes'] != 1)}",
+            "few", f"{label} has {counted(one['takes'], 'take')}",
             f"teach {ENOUGH_TAKES - one['takes']} more", [label],
         )  # fmt: skip
     elif one["rejected"] is not None and one["rejected"] > GAP:

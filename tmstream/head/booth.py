@@ -11,7 +11,7 @@ from typing import Any
 from ..core import messages
 from ..core.clock import Clock
 from ..core.errors import InputError
-from ..core.packet import Embedding, Packet
+from ..core.packet import Embedding, Gap, Packet, same_source
 from ..core.services import Embedders
 from ..store.history import History
 from ..store.project import NewExample, Project
@@ -58,10 +58,12 @@ class Booth:
             if self._recording is not None:
                 self._recording.see(packet)
 
-    def gap(self) -> None:
-        """Forget the last seconds: what was interrupted cannot be marked."""
+    def gap(self, gap: Gap) -> None:
+        """Forget the last seconds of what was interrupted: it cannot be marked."""
         with self._lock:
+            kept = [s for s in self._said if not same_source(gap.source, s.packet.data.source)]
             self._said.clear()
+            self._said.extend(kept)
 
     def close(self) -> None:
         """Drop a recording that is under way."""
@@ -156,7 +158,11 @@ class Booth:
             raise InputError(f"seconds must be more than 0 and at most {MARK_S:g}")
         label = None if command.label is None else checked_text(command.label, "label")
         self._origin.known([command.space] if command.space else ())
-        from_us = self._clock.now_us() - round(command.seconds * 1e6)
+        now_us = self._clock.now_us()
+        until_us = now_us if command.until_us is None else command.until_us
+        if now_us - until_us > MARK_S * 1e6:
+            raise InputError(f"that is too long ago: the last {MARK_S:g} s can be marked")
+        from_us = until_us - round(command.seconds * 1e6)
         with self._lock:
             said = list(self._said)
         name = f"mark-{uuid.uuid4().hex[:8]}"
@@ -165,7 +171,8 @@ class Booth:
             meant = [one for one in meant if one.label is not None]
         if not meant:
             what = "said about" if label is None else "heard or seen in"
-            raise InputError(f"nothing was {what} the last {command.seconds:g} seconds")
+            when = f"the last {command.seconds:g} s" if command.until_us is None else "that moment"
+            raise InputError(f"nothing was {what} {when}")
 
         company = [one.packet for one in said]
 
@@ -184,6 +191,7 @@ def _meant(one: Said, command: messages.Mark, from_us: int) -> bool:
     seen = one.packet.data
     return (
         seen.end_us >= from_us
+        and (command.until_us is None or seen.end_us <= command.until_us)
         and command.space in (None, seen.space)
         and command.subject in (None, seen.subject)
     )

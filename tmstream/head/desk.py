@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import difflib
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -20,6 +19,7 @@ from ..core import messages
 from ..core.errors import InputError
 from ..core.packet import Neighbour
 from ..core.services import Embedders, Services
+from ..core.words import nearest
 from ..server.jobs import Job, Jobs
 from ..store.history import History
 from ..store.project import Example, Project
@@ -200,9 +200,7 @@ class Desk:
             there |= {one.label for one in await asyncio.to_thread(self._book.examples)}
         for label in wanted:
             if label not in there:
-                near = difflib.get_close_matches(label, sorted(there), 1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise InputError(f"there is no label {label!r}{hint}")
+                raise InputError(f"there is no label {label!r}{nearest(label, there)}")
         return wanted
 
 

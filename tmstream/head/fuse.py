@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from ..core.packet import Neighbour, Result
+from ..core.packet import Absent, Gap, Neighbour, Result, same_source
 from .verdict import Opinion, Verdict
 
 Rule: TypeAlias = Literal["any", "all", "mean"]
@@ -179,18 +179,21 @@ class Recent:
         self._latest = {key: one for key, one in self._latest.items() if one.end_us >= horizon}
         self._latest[verdict.space, verdict.subject] = verdict
 
-    def silence(self, space: str, subject: str | None) -> None:
+    def silence(self, absent: Absent) -> None:
         """Forget what a space ("body" covers "body.upper") said about a subject, or about all."""
         self._latest = {
             key: one
             for key, one in self._latest.items()
-            if subject not in (None, one.subject)
-            or (one.space != space and not one.space.startswith(f"{space}."))
+            if absent.subject not in (None, one.subject)
+            or (one.space != absent.space and not one.space.startswith(f"{absent.space}."))
+            or not same_source(absent.source, one.source)
         }
 
-    def clear(self) -> None:
-        """Forget everything: the stream was interrupted."""
-        self._latest = {}
+    def cut(self, gap: Gap) -> None:
+        """Forget what was interrupted."""
+        self._latest = {
+            key: one for key, one in self._latest.items() if not same_source(gap.source, one.source)
+        }
 
     def fresh(self, t_us: int, end_us: int) -> Iterator[Verdict]:
         """Yield the verdicts whose evidence is at most ``within_s`` away from a span."""

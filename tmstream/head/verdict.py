@@ -38,6 +38,7 @@ class Verdict(msgspec.Struct, frozen=True):
     rejected: str | None
     reliability: float
     neighbours: tuple[Neighbour, ...] = ()
+    source: str = ""  #: the source node of its evidence
 
     def of(self, label: str) -> Opinion | None:
         """Return the opinion of a label, or None when this space never met it."""

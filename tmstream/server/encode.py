@@ -7,6 +7,7 @@ number that is not finite becomes 0 here, and could not leave in any other way.
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Hashable
 from typing import Any, NamedTuple
 
@@ -26,9 +27,6 @@ from ..core.packet import (
     Status,
 )
 
-#: What `encode` takes.
-ENCODABLE = (Scores, Event, Landmarks, Presence, Features, Absent)
-
 _encoder = msgspec.json.Encoder()
 
 
@@ -45,7 +43,7 @@ def encode(node: str, packet: Packet[Any], now_us: int) -> Outgoing:
     """Return the message of one packet; ``node`` is who made it, ``now_us`` the engine's clock.
 
     Raises:
-        TypeError: its payload is none of `ENCODABLE`.
+        TypeError: no message carries its payload.
     """
     data = packet.data
     match data:
@@ -93,11 +91,12 @@ def encode_status(
 
 def simulated(command: m.Simulate, now_us: int) -> Outgoing:
     """Return the test event that a command asks for, marked as one."""
+    label = unicodedata.normalize("NFC", command.label)  # as every label of a project is
     event = m.EventMessage(
-        event=command.event, label=command.label, t_us=now_us, onset_us=now_us, subject=None,
+        event=command.event, label=label, t_us=now_us, onset_us=now_us, subject=None,
         confidence=1.0, latency=m.LatencyPart(0, 0, 0, 0, 0), simulated=True,
     )  # fmt: skip
-    return Outgoing("event", None, dump(event), command.label)
+    return Outgoing("event", None, dump(event), label)
 
 
 def dump(message: m.Message) -> bytes:
@@ -108,24 +107,24 @@ def dump(message: m.Message) -> bytes:
 def latency(ledger: Ledger | None, onset_us: int, end_us: int, now_us: int) -> m.LatencyPart:
     """Return where the time went between the last sample needed (``end_us``) and ``now_us``.
 
-    A room whose time nobody wrote down counts 0; ``total_us`` is always measured. The clock of a
-    graph of files stands still while work is done, so ``now_us`` may lie before what it wrote down.
+    A room whose time nobody wrote down counts 0; ``total_us`` is always measured. A graph of files
+    is handed a packet at its first instant, and its clock stands still meanwhile: each instant that
+    was written down counts as no earlier than the one before it.
     """
-    captured = ledger.captured_us if ledger else None
-    embedded = ledger.embedded_us if ledger else None
-    scored = ledger.scored_us if ledger else None
-    now_us = max(now_us, captured or 0, embedded or 0, scored or 0)
+    at_us, spans = end_us, []
+    for written_us in (ledger.captured_us, ledger.embedded_us, ledger.scored_us) if ledger else ():
+        next_us = at_us if written_us is None else max(at_us, written_us)
+        spans.append(next_us - at_us)
+        at_us = next_us
+    capture_us, embed_us, head_us = spans or (0, 0, 0)
+    now_us = max(now_us, at_us)
     return m.LatencyPart(
         onset_us=max(0, now_us - onset_us),
-        capture_us=_span(end_us, captured),
-        embed_us=_span(captured, embedded),
-        head_us=_span(embedded, scored),
-        total_us=max(0, now_us - end_us),
+        capture_us=capture_us,
+        embed_us=embed_us,
+        head_us=head_us,
+        total_us=now_us - end_us,
     )
-
-
-def _span(start_us: int | None, stop_us: int | None) -> int:
-    return max(0, stop_us - start_us) if start_us is not None and stop_us is not None else 0
 
 
 def _scores(node: str, packet: Packet[Scores], now_us: int) -> m.Prediction:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing
 import unicodedata
 from collections.abc import Hashable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -29,10 +29,19 @@ class _Named(msgspec.Struct):
     """What can be told about a message that is not understood."""
 
     id: int | str | None = None
-    type: str | None = None
+    type: Any = None
 
 
 _named = msgspec.json.Decoder(_Named)
+
+
+class _Paced(NamedTuple):
+    """A state that waits for its time."""
+
+    due_s: float
+    data: bytes
+    kind: str
+    label: str | None
 
 
 class Refused(Exception):
@@ -78,7 +87,7 @@ class Session:
         self._told: set[Hashable] = set()  # states of which a label was told last
         self._sent_s: dict[Hashable, float] = {}
         self._waiting: dict[Hashable, bytes] = {}  # in the order in which it will go out
-        self._paced: dict[Hashable, tuple[float, bytes]] = {}
+        self._paced: dict[Hashable, _Paced] = {}
         self._waiting_bytes = 0
         self._number = 0
         self._moved_s = now_s
@@ -140,6 +149,7 @@ class Session:
         self._labels = None if labels is None else frozenset(map(_same_label, labels))
         self._pause_s = 0.0 if rate_hz is None else 1.0 / rate_hz
         self._told.clear()
+        self._paced = {k: p for k, p in self._paced.items() if self._wants(p.kind, k, p.label)}
         self._replan()
         return {"streams": sorted(self._streams), "labels": labels, "max_rate_hz": rate_hz}
 
@@ -160,7 +170,8 @@ class Session:
         """
         if not self._wants(kind, key, label):
             return None
-        if key is not None and self._pause_s and not self._due(key, data, now_s):
+        if key is not None and self._pause_s and not self._due(key, now_s):
+            self._paced[key] = _Paced(self._sent_s[key] + self._pause_s, data, kind, label)
             return None
         if not blocked and not self._waiting:
             return data
@@ -169,9 +180,9 @@ class Session:
 
     def release(self, now_s: float) -> list[bytes]:
         """Return what may go out now that the socket is empty, in order."""
-        for key in [key for key, (due_s, _) in self._paced.items() if due_s <= now_s]:
+        for key in [key for key, one in self._paced.items() if one.due_s <= now_s]:
             self._sent_s[key] = now_s
-            self._hold(key, self._paced.pop(key)[1])
+            self._hold(key, self._paced.pop(key).data)
         held = list(self._waiting.values())
         self._waiting.clear()
         self._waiting_bytes = 0
@@ -242,10 +253,8 @@ class Session:
             self._told.discard(key)
         return wanted
 
-    def _due(self, key: Hashable, data: bytes, now_s: float) -> bool:
-        due_s = self._sent_s.get(key, -self._pause_s) + self._pause_s
-        if now_s < due_s:
-            self._paced[key] = (due_s, data)
+    def _due(self, key: Hashable, now_s: float) -> bool:
+        if key in self._sent_s and now_s < self._sent_s[key] + self._pause_s:
             return False
         self._paced.pop(key, None)
         if len(self._sent_s) > 10_000:  # subjects come and go for months
@@ -277,10 +286,11 @@ def _same_label(text: str) -> str:
 
 def _explain(named: _Named, error: Exception) -> str:
     known = {kind.__struct_config__.tag for kind in _kinds()}
-    if named.type is not None and named.type not in known:
-        return f"no message of type {named.type[:40]!r}"
-    if named.type is not None and named.id is None:
-        return f"{named.type!r} needs an id"
+    if isinstance(named.type, str):
+        if named.type not in known:
+            return f"no message of type {named.type[:40]!r}"
+        if named.id is None:
+            return f"{named.type!r} needs an id"
     if isinstance(error, RecursionError):
         return "nested too deeply"
     return str(error)[:300]

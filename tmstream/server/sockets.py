@@ -117,7 +117,6 @@ class Connection(ServerConnection):
 
     admission: Admission = Admission("none", "none")  #: what it may be; the entrance decides
     on_drained: Callable[[], None] | None = None
-    on_refused: Callable[[int], None] | None = None
     _head = b""
     _pieces = 0
 
@@ -133,8 +132,6 @@ class Connection(ServerConnection):
         if self.request is None and len(self._head) < len(_METHODS[1]):
             self._head += data[: len(_METHODS[1])]
             if not any(m.startswith(self._head[: len(m)]) for m in _METHODS):
-                if self.on_refused is not None:
-                    self.on_refused(405)
                 self.transport.write(_NOT_ALLOWED)
                 self.transport.close()
                 return

@@ -16,7 +16,8 @@ from ..core.packet import Absent, Audio, Gap, Packet
 class Gate:
     """Lets sound pass while it is louder than ``open_db``, and ``hold_s`` longer.
 
-    What is held back becomes `Absent` ("silence").
+    What is held back becomes `Absent` ("silence"). For embedders of your own: `audio_embedding`
+    finds sounds itself, by the noise of the room before them, which a gate keeps from it.
 
         {type: gate, from: mic, open_db: -45}
     """

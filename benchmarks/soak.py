@@ -20,6 +20,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tmstream.engine.heap import share_one_heap
+
 from . import gauge
 from .faults import PLUGS, FastClock, FaultyCamera, FaultyMicrophone, FaultyPerson
 from .gauge import Sample, Verdict, judge_samples, landmarkers, look
@@ -226,6 +228,7 @@ def main() -> int:
     if not Path("/proc/self/statm").exists():
         print("the soak measures itself through /proc: Linux only")
         return 0
+    share_one_heap()  # the teaching's threads come before the engine's
     FastClock.speed = wishes.speed
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TMSTREAM_STATE"] = f"{folder}/state"

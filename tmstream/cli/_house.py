@@ -51,10 +51,12 @@ class Wishes:
 def run_pipeline(pipeline: Pipeline, wishes: Wishes) -> int:
     """Run until the sources are dry, the time is over or a signal comes; return the exit status."""
     from ..engine.graph import build, with_params
+    from ..engine.heap import share_one_heap
     from ..engine.registry import Registry
     from ..engine.settings import with_journal
     from ..lab.replay import run_info
 
+    share_one_heap()  # before any thread begins, the project's too
     registry = Registry.installed()
     if wishes.sketch is not None and not wishes.sketch.is_dir():
         raise InputError(f"--sketch {wishes.sketch}: no such folder")

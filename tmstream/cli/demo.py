@@ -98,12 +98,14 @@ def _sounds(pipeline: Pipeline) -> list[str]:
 
 def _make_ready(pipeline: Pipeline, path: Path) -> None:
     """Teach the performer's sounds, unless that was done before, and by these embedders."""
+    from ..engine.heap import share_one_heap
     from ..engine.registry import Registry
     from ..lab.foreign import foreign
     from ..lab.performer import not_performed, teach_performer
     from ..lab.reembed import reembed
     from ..store.project import Project
 
+    share_one_heap()  # the engine's threads would take over the heaps of those that taught
     registry = Registry.installed()
     with Project.open(path, create=True) as project:
         if project.read_only:

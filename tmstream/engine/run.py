@@ -18,7 +18,6 @@ from ..core.node import Sink, Source
 from ..core.packet import Gap, Ledger, NodeStatus, Packet, Status
 from .graph import Graph, Slot
 from .handout import NodeServices
-from .heap import share_one_heap
 from .inbox import Closed, Inbox, WhenFull
 from .lanes import FILES, MEETING, Item, Lane, plan
 from .pauses import short_pauses
@@ -45,7 +44,6 @@ async def run(
     Raises:
         ExceptionGroup: one node failed; the others were closed.
     """
-    share_one_heap()  # before the lanes' threads begin
     await House(graph, tuple(services)).live(stop or asyncio.Event())
 
 

@@ -147,7 +147,7 @@ def test_an_engine_that_is_silent_is_told_from_one_that_is_not_there(
     monkeypatch.setattr(_screen, "ASK_S", 0.05)
     (tmp_path / "p.yaml").write_text(PIECE)
     with there() as engine:
-        note_running(tmp_path, Running(engine.getsockname()[1], 1))
+        note_running(tmp_path, Running(engine.getsockname()[1]))
         told = CliRunner().invoke(cli, ["kiosk", str(tmp_path / "p.yaml"), "--status"])
     assert (told.exit_code, told.output) == (1, said)
 

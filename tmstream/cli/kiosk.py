@@ -231,13 +231,10 @@ def _invite(pipeline: Pipeline) -> None:
     import segno
 
     from ..core.messages import NewCode
-    from ..server.ask import ask
-    from ..server.state import find_running, state_folder
+    from ..server.ask import ask, running_engine
 
-    made = asyncio.run(ask(NewCode(id="invite", role="attendant")))
-    code = made["code"] if isinstance(made, dict) else made
-    running = find_running(state_folder())
-    assert running is not None, "ask() found it"
+    running = running_engine()
+    code = asyncio.run(ask(NewCode(id="invite", role="attendant"), running=running))["code"]
     host = str(pipeline.server.get("host", "127.0.0.1"))
     names = [*pipeline.server.get("allow_hosts", []), host]
     here = host in ("127.0.0.1", "localhost", "::1")

@@ -19,6 +19,18 @@ from .tokens import read_token
 ANSWER_S = 60.0  #: an evaluation takes its time
 
 
+def running_engine() -> Running:
+    """Return where this user's engine listens.
+
+    Raises:
+        DeviceError: none is running.
+    """
+    running = find_running(state_folder())
+    if running is None:
+        raise DeviceError("no engine is running; start one with: tmstream run PIPELINE")
+    return running
+
+
 async def ask(command: m.Command, *, running: Running | None = None) -> Any:
     """Send one command with the control token and return its result.
 
@@ -26,13 +38,10 @@ async def ask(command: m.Command, *, running: Running | None = None) -> Any:
         DeviceError: no engine of this user is running, or it went away.
         InputError: it refused the command.
     """
-    folder = state_folder()
-    running = running or find_running(folder)
-    if running is None:
-        raise DeviceError("no engine is running; start one with: tmstream run PIPELINE")
+    running = running or running_engine()
     scheme, context = ("wss", _own_certificate()) if running.tls else ("ws", None)
     address = f"{scheme}://127.0.0.1:{running.port}/ws"
-    auth = m.Auth(id="auth", token=read_token(folder, "control"))
+    auth = m.Auth(id="auth", token=read_token(state_folder(), "control"))
     try:
         async with (
             asyncio.timeout(ANSWER_S),

@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 from collections.abc import Callable, Hashable
 
 import msgspec
@@ -115,11 +114,11 @@ class Hub:
                 )
             )
         self._ticker = asyncio.create_task(self._tick())
-        state.note_running(self.folder, state.Running(port, os.getpid(), context is not None))
+        state.note_running(self.folder, state.Running(port, context is not None))
 
     async def stop(self) -> None:
         """Say goodbye to everybody, within five seconds."""
-        state.forget_running(self.folder)
+        state.forget_running(self.folder, self.port)
         if self._ticker is not None:
             self._ticker.cancel()
         for server in self._servers:

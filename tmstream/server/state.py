@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import socket
 from pathlib import Path
 
 import msgspec
@@ -17,7 +17,6 @@ class Running(msgspec.Struct, frozen=True):
     """Where an engine of this user listens."""
 
     port: int
-    pid: int
     tls: bool = False
 
 
@@ -55,19 +54,37 @@ def allow_origin(folder: Path, origin: str) -> str:
 
 def note_running(folder: Path, running: Running) -> None:
     """Say where this engine listens, for ``tmstream open`` and its kind."""
-    (folder / "running.json").write_bytes(msgspec.json.encode(running))
+    note = _note(folder, running.port)
+    note.parent.mkdir(exist_ok=True)
+    note.write_bytes(msgspec.json.encode(running))
 
 
-def forget_running(folder: Path) -> None:
-    """Take the note back, unless another engine wrote its own since."""
-    noted = find_running(folder)
-    if noted is not None and noted.pid == os.getpid():
-        (folder / "running.json").unlink(missing_ok=True)
+def forget_running(folder: Path, port: int) -> None:
+    """Take the note back, while the port is still this engine's own."""
+    _note(folder, port).unlink(missing_ok=True)
 
 
 def find_running(folder: Path) -> Running | None:
-    """Return where an engine said it listens; it may be gone by now."""
+    """Return where the engine listens that began last; those that crashed left notes too."""
+    found = []
+    for note in (folder / "running").glob("*.json"):
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            running = msgspec.json.decode(note.read_bytes(), type=Running)
+            found.append((note.stat().st_mtime_ns, running))
+    newest_first = (one for _, one in sorted(found, key=lambda pair: pair[0], reverse=True))
+    return next((one for one in newest_first if _listens(one.port)), None)
+
+
+def _note(folder: Path, port: int) -> Path:
+    return folder / "running" / f"{port}.json"  # a port is one engine's at a time
+
+
+def _listens(port: int) -> bool:
+    """Return whether anybody does; the system answers, so an engine that hangs does too."""
     try:
-        return msgspec.json.decode((folder / "running.json").read_bytes(), type=Running)
-    except (OSError, msgspec.MsgspecError):
-        return None
+        socket.create_connection(("127.0.0.1", port), 1.0).close()
+    except TimeoutError:
+        return True  # too many wait for it
+    except OSError:
+        return False
+    return True

@@ -192,7 +192,7 @@ async def live(
     busy = (time.process_time() - cpu_s) / ran_s
     return [
         Verdict("simulated", f"{ran_s * speed / 3600:.1f} h, {busy:.2f} cores", "", True),
-        under("memory at the end", last.rss_mb, 1000, "MB"),
+        under("memory at the end", last.held_mb, 1000, "MB"),
         under("memory of the child processes", last.children_mb, 1500, "MB"),
         *judge_samples(samples, speed),
         over(f"{FLAPS} times unplugged, opened", opened, FLAPS // 2),
@@ -225,7 +225,7 @@ def main() -> int:
     if wishes.clients is not None:
         asyncio.run(churn(wishes.clients, CHURNS + 1))
         return 0
-    if not Path("/proc/self/statm").exists():
+    if not Path("/proc/self/status").exists():
         print("the soak measures itself through /proc: Linux only")
         return 0
     share_one_heap()  # the teaching's threads come before the engine's

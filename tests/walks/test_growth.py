@@ -42,7 +42,7 @@ def day(**growth: float) -> list[Sample]:
     """Return half an hour of measures in which some fields grow by this much."""
     rng = np.random.default_rng(0)
     quiet = Sample(0.0, 150.0, 12, 30, 3, 400.0, 250.0)
-    noise = {"rss_mb": 0.5, "children_mb": 1.0, "eye_mb": 1.0}
+    noise = {"held_mb": 0.5, "children_mb": 1.0, "eye_mb": 1.0}
     made = []
     for at in range(1800):
         values = quiet._asdict() | {"at_s": float(at)}
@@ -61,7 +61,7 @@ def test_p11_a_flat_day_is_called_flat() -> None:
 
 
 @pytest.mark.parametrize(("field", "growth", "row"), [
-    ("rss_mb", 40, "memory grown"), ("eye_mb", 40, "landmark process grown"),
+    ("held_mb", 40, "memory grown"), ("eye_mb", 40, "landmark process grown"),
     ("threads", 30, "threads"), ("files", 30, "files"), ("processes", 6, "processes"),
 ])  # fmt: skip
 def test_p11_control_the_soak_calls_a_growing_day_grown(field: str, growth: int, row: str) -> None:

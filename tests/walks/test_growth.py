@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from benchmarks.faults import PLUGS, FaultyMicrophone
-from benchmarks.gauge import Sample, Verdict, children, judge_samples, look
+from benchmarks.gauge import Sample, Verdict, children, growth, judge_samples, look
 from tests.walks.house import count, house, registry, until
 from tmstream.core.packet import Packet
 from tmstream.engine import restart
@@ -69,6 +69,20 @@ def test_p11_control_the_soak_calls_a_growing_day_grown(field: str, growth: int,
     with pytest.raises(AssertionError, match=row):
         check_flat(table)
     assert sum(not one.met for one in table) == 1
+
+
+@pytest.mark.parametrize("begins", [0.15, 0.5, 0.85])
+@pytest.mark.parametrize("takes", [0.0, 0.02, 1.0])
+@pytest.mark.parametrize("most", [4.0, 40.0])
+def test_p11_growth_is_told_in_full_at_once_or_bit_by_bit(
+    begins: float, takes: float, most: float
+) -> None:
+    part = np.arange(150) / 150
+    begins = begins if takes < 1 else 0.0
+    grown = most * ((part - begins) / max(takes, 1e-9)).clip(0, 1)
+    noise = np.random.default_rng(1).normal(0, 0.3, 150)
+    assert growth(200 + grown + noise) == pytest.approx(most, rel=0.13, abs=0.3)
+    assert growth(200 - grown + noise) < 0
 
 
 class Leaky(FaultyMicrophone):
